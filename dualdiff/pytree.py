@@ -1,0 +1,70 @@
+"""Containers of arrays as arguments and results: dicts, tuples, lists, named tuples and dataclasses, nested at will.
+
+A leaf is a number, an array, or a Dual; so is a list or tuple that holds only numbers, nested or not, which counts as
+the array np.asarray makes of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Rebuild = Callable[[Sequence[Any]], Any]
+
+
+def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
+    """The leaves of a container in order, and the function that puts others in their places.
+
+    With `lists`, a list of arrays is a leaf as well, as results are read: [a, b] is what np.asarray makes of it.
+
+    >>> leaves, rebuild = flatten({"a": 1.0, "b": (np.zeros(2), [3.0, 4.0])})
+    >>> len(leaves), rebuild("xyz")
+    (3, {'a': 'x', 'b': ('y', 'z')})
+    """
+    children = _children(tree, lists)
+    if children is None:
+        return [tree], lambda new: new[0]
+    parts = [flatten(child, lists) for child in children[0]]
+    leaves = [leaf for part, _ in parts for leaf in part]
+
+    def rebuild(new: Sequence[Any]) -> Any:
+        made, at = [], 0
+        for part, build in parts:
+            made.append(build(new[at : at + len(part)]))
+            at += len(part)
+        return children[1](made)
+
+    return leaves, rebuild
+
+
+def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], Any]] | None:
+    """The parts of one container and how to make one like it; None for a leaf."""
+    if isinstance(tree, dict):
+        keys = list(tree)
+        return [tree[k] for k in keys], lambda new: dict(zip(keys, new))
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return list(tree), lambda new: type(tree)(*new)
+    if isinstance(tree, list | tuple):
+        if _numbers(tree) or (lists and isinstance(tree, list) and _arrays(tree)):
+            return None
+        return list(tree), (list if isinstance(tree, list) else tuple)
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        names = [f.name for f in dataclasses.fields(tree) if f.init]
+        return [getattr(tree, n) for n in names], lambda new: dataclasses.replace(tree, **dict(zip(names, new)))
+    return None
+
+
+def _numbers(tree: Any) -> bool:
+    """Whether a list or tuple holds nothing but numbers (an array of one number counts), nested or not."""
+    return all(_numbers(x) if isinstance(x, list | tuple) else _is_leaf(x) and np.ndim(x) == 0 for x in tree)
+
+
+def _arrays(tree: Any) -> bool:
+    return all(_arrays(x) if isinstance(x, list | tuple) else _is_leaf(x) for x in tree)
+
+
+def _is_leaf(x: Any) -> bool:
+    return isinstance(x, int | float | complex | np.ndarray | np.generic) or hasattr(x, "_tag")

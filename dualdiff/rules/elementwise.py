@@ -1,0 +1,234 @@
+"""The elementwise rules: one aligned line each, as in a table of derivatives.
+
+x (and y) are the operands, the last name is the function's own value at them. Formulas are chosen to be accurate
+wherever the function is: no cancellation, no overflow where the true slope is representable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..tangents import combine, linear
+from .table import COMPLEX, ELEMENTWISE, Elementwise, Plan, shape_of
+
+LN2, LN10 = math.log(2), math.log(10)
+RADIAN = math.pi / 180
+
+
+# ---------------------------------------------------------------- the mathematics, for arrays and for Python floats
+
+
+def _is_complex(x: Any) -> bool:
+    return getattr(x, "dtype", None) is not None and x.dtype.kind == "c" or isinstance(x, complex)
+
+
+def _root(x: Any) -> Any:
+    """sqrt(1 + x**2) without overflow."""
+    return np.sqrt(1 + x * x) if _is_complex(x) else np.hypot(1, x)
+
+
+def _share(d: Any, exp: Callable[[Any], Any], where: Callable[..., Any]) -> Any:
+    """1 / (1 + exp(d)), accurate to its smallest values."""
+    e = exp(-abs(d))
+    return where(d > 0, e / (1 + e), 1 / (1 + e))
+
+
+class _ArrayMath(SimpleNamespace):
+    """NumPy's functions, and the few helpers that formulas share."""
+
+    root = staticmethod(_root)
+
+    def share(self, d: Any) -> Any:
+        return _share(d, np.exp, np.where)
+
+    def share2(self, d: Any) -> Any:
+        return _share(d, np.exp2, np.where)
+
+
+_NAMES = (
+    "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt "
+    "cbrt square sign where isnan copysign trunc floor_divide hypot"
+).split()
+ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NAMES})
+SCALAR = SimpleNamespace(
+    sin=math.sin,
+    cos=math.cos,
+    tan=math.tan,
+    arcsin=math.asin,
+    arccos=math.acos,
+    arctan=math.atan,
+    sinh=math.sinh,
+    cosh=math.cosh,
+    tanh=math.tanh,
+    arcsinh=math.asinh,
+    arccosh=math.acosh,
+    arctanh=math.atanh,
+    exp=math.exp,
+    exp2=lambda x: 2.0**x,
+    expm1=math.expm1,
+    log=math.log,
+    log2=math.log2,
+    log10=math.log10,
+    log1p=math.log1p,
+    sqrt=math.sqrt,
+    square=lambda x: x * x,
+    reciprocal=lambda x: 1 / x,
+    absolute=abs,
+    fabs=abs,
+    deg2rad=math.radians,
+    radians=math.radians,
+    rad2deg=math.degrees,
+    degrees=math.degrees,
+    negative=lambda x: -x,
+    positive=lambda x: x,
+    add=lambda x, y: x + y,
+    subtract=lambda x, y: x - y,
+    multiply=lambda x, y: x * y,
+    divide=lambda x, y: x / y,
+    power=lambda x, y: x**y,
+    float_power=lambda x, y: x**y,
+    remainder=lambda x, y: x % y,
+    floor_divide=lambda x, y: x // y,
+    hypot=math.hypot,
+    arctan2=math.atan2,
+    # maximum and minimum let a NaN through, as NumPy's do
+    maximum=lambda x, y: x if x >= y or x != x else y,
+    minimum=lambda x, y: x if x <= y or x != x else y,
+    root=lambda x: math.hypot(1.0, x),
+    sign=lambda x: (x > 0) - (x < 0),
+    where=lambda condition, x, y: x if condition else y,
+    isnan=math.isnan,
+    share=lambda d: _share(d, math.exp, SCALAR.where),
+    share2=lambda d: _share(d, SCALAR.exp2, SCALAR.where),
+)
+
+
+def _constant(slope: Any) -> Callable[..., Any]:
+    return slope if callable(slope) else lambda *_: slope
+
+
+def elementwise(function: Any, *partials: Any, select: bool = False) -> None:
+    """Add one line to the table; a partial is a number where it is constant."""
+    scalar = getattr(SCALAR, function.__name__, None)
+    ELEMENTWISE[function] = Elementwise(function, tuple(_constant(p) for p in partials), scalar, select)
+
+
+# ---------------------------------------------------------------- the table: y is the value
+
+
+def _power_base(m: Any, x: Any, y: Any, z: Any) -> Any:
+    """y * x**(y - 1), and 0 for y = 0, where x**-1 would be infinite at x = 0."""
+    if type(y) is int or type(y) is float:
+        return y * x ** (y - 1) if y else 0
+    return m.where(y == 0, 0.0, y * x ** (y - 1))
+
+
+def _power_exponent(m: Any, x: Any, y: Any, z: Any) -> Any:
+    """z * log(x), and 0 for x = 0 < y; at x = y = 0 the limit -inf; NaN for x < 0, where the function is not real."""
+    return m.where((x == 0) & (y > 0), 0.0, z * m.log(x))
+
+
+# fmt: off
+elementwise(np.positive,     1)
+elementwise(np.negative,    -1)
+elementwise(np.deg2rad,      RADIAN)
+elementwise(np.radians,      RADIAN)
+elementwise(np.rad2deg,      1 / RADIAN)
+elementwise(np.degrees,      1 / RADIAN)
+elementwise(np.sin,          lambda m, x, y: m.cos(x))
+elementwise(np.cos,          lambda m, x, y: -m.sin(x))
+elementwise(np.tan,          lambda m, x, y: 1 + y * y)
+elementwise(np.arcsin,       lambda m, x, y: 1 / m.sqrt((1 - x) * (1 + x)))
+elementwise(np.arccos,       lambda m, x, y: -1 / m.sqrt((1 - x) * (1 + x)))
+elementwise(np.arctan,       lambda m, x, y: m.square(1 / m.root(x)))
+elementwise(np.sinh,         lambda m, x, y: m.cosh(x))
+elementwise(np.cosh,         lambda m, x, y: m.sinh(x))
+elementwise(np.tanh,         lambda m, x, y: m.square(1 / m.cosh(x)))          # 1 - y*y cancels from x = 5 on
+elementwise(np.arcsinh,      lambda m, x, y: 1 / m.root(x))
+elementwise(np.arccosh,      lambda m, x, y: 1 / (m.sqrt(x - 1) * m.sqrt(x + 1)))
+elementwise(np.arctanh,      lambda m, x, y: 1 / ((1 - x) * (1 + x)))
+elementwise(np.exp,          lambda m, x, y: y)
+elementwise(np.exp2,         lambda m, x, y: y * LN2)
+elementwise(np.expm1,        lambda m, x, y: m.exp(x))                         # y + 1 cancels below x = -1
+elementwise(np.log,          lambda m, x, y: 1 / x)
+elementwise(np.log2,         lambda m, x, y: (1 / LN2) / x)
+elementwise(np.log10,        lambda m, x, y: (1 / LN10) / x)
+elementwise(np.log1p,        lambda m, x, y: 1 / (1 + x))
+elementwise(np.sqrt,         lambda m, x, y: 0.5 / y)
+elementwise(np.cbrt,         lambda m, x, y: 1 / (3 * y * y))
+elementwise(np.square,       lambda m, x, y: 2 * x)
+elementwise(np.reciprocal,   lambda m, x, y: -y * y)
+elementwise(np.absolute,     lambda m, x, y: m.sign(x))
+elementwise(np.fabs,         lambda m, x, y: m.sign(x))
+#                            by x                                              by y; z is the value
+elementwise(np.add,          1,                                                1)
+elementwise(np.subtract,     1,                                               -1)
+elementwise(np.multiply,     lambda m, x, y, z: y,                             lambda m, x, y, z: x)
+elementwise(np.divide,       lambda m, x, y, z: 1 / y,                         lambda m, x, y, z: -z / y)
+elementwise(np.power,        _power_base,                                      _power_exponent)
+elementwise(np.float_power,  _power_base,                                      _power_exponent)
+elementwise(np.hypot,        lambda m, x, y, z: m.where(z == 0, 0.0, x / z),   lambda m, x, y, z: m.where(z == 0, 0.0, y / z))
+elementwise(np.arctan2,      lambda m, x, y, z: _angle(m, y, x),      lambda m, x, y, z: -_angle(m, x, y))
+elementwise(np.logaddexp,    lambda m, x, y, z: m.share(y - x),                lambda m, x, y, z: m.share(x - y))
+elementwise(np.logaddexp2,   lambda m, x, y, z: m.share2(y - x),               lambda m, x, y, z: m.share2(x - y))
+elementwise(np.remainder,    1,                                                lambda m, x, y, z: -m.floor_divide(x, y))
+elementwise(np.fmod,         1,                                                lambda m, x, y, z: -m.trunc(x / y))
+elementwise(np.copysign,     lambda m, x, y, z: m.sign(x) * m.copysign(1.0, y), 0)
+elementwise(np.ldexp,        lambda m, x, y, z: m.exp2(y),                     0)
+# fmt: on
+
+
+def _angle(m: Any, a: Any, b: Any) -> Any:
+    """a / (a**2 + b**2), scaled so that squares neither overflow nor underflow."""
+    h = m.hypot(a, b)
+    return a / h / h
+
+
+# ---------------------------------------------------------------- complex operands, where the map is only R-linear
+
+
+def real_part(t: Any, shape: Any) -> Any:
+    return linear(t, shape, np.real, lambda c: c + 0j)
+
+
+def _weighted(values: Any, tangents: Any, weight: Any) -> Any:
+    shape = shape_of(values[0])
+    return combine([(tangents[0], shape, weight)], shape)
+
+
+@lambda f: COMPLEX.setdefault(np.absolute, f)
+def _absolute(z: Any) -> Plan:
+    """d|z| = Re(conj(z) dz) / |z|, and 0 at z = 0."""
+
+    def tangent(r: Any, values: Any, tangents: Any) -> Any:
+        weight = np.where(r == 0, 0.0, np.conj(values[0]) / r)
+        return real_part(_weighted(values, tangents, weight), shape_of(values[0]))
+
+    return Plan((z,), np.absolute, tangent)
+
+
+@lambda f: COMPLEX.setdefault(np.sign, f)
+def _sign(z: Any) -> Plan:
+    """d(z/|z|) = (dz - s Re(conj(s) dz)) / |z| with s = z/|z|, and 0 at z = 0."""
+
+    def tangent(s: Any, values: Any, tangents: Any) -> Any:
+        z, shape = values[0], shape_of(values[0])
+        radial = real_part(_weighted(values, tangents, np.conj(s)), shape)
+        inverse = np.where(z == 0, 0.0, 1 / np.absolute(z))
+        return combine([(tangents[0], shape, inverse + 0j), (radial, shape, -s * inverse)], shape)
+
+    return Plan((z,), np.sign, tangent)
+
+
+@lambda f: COMPLEX.setdefault(np.conjugate, f)
+def conjugate(z: Any) -> Plan:
+    """conj is R-linear and its own transpose."""
+    return Plan((z,), np.conjugate, lambda _, v, t: linear(t[0], shape_of(v[0]), np.conjugate, np.conjugate))
+
+
+elementwise(np.conjugate, 1)

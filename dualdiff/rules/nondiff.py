@@ -1,0 +1,26 @@
+"""Functions without a derivative: those that look at values only, and those that are refused, each with its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .table import PLAIN, REFUSED
+
+# Piecewise constant functions have derivative zero: their result is a plain number, a structural zero.
+PLAIN.update(
+    [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.floor_divide, np.fix, np.round, np.around, np.signbit]
+)
+
+# Questions about values, shapes and types.
+PLAIN.update([np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal])
+PLAIN.update([np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isfinite, np.isinf, np.isnan])
+PLAIN.update([np.isclose, np.allclose, np.array_equal, np.array_equiv, np.all, np.any, np.isposinf, np.isneginf])
+PLAIN.update([np.argmax, np.argmin, np.argsort, np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero])
+PLAIN.update([np.nanargmax, np.nanargmin, np.argpartition, np.searchsorted, np.digitize, np.lexsort])
+PLAIN.update([np.shape, np.ndim, np.size, np.isreal, np.iscomplex, np.isrealobj, np.iscomplexobj])
+PLAIN.update([np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.shares_memory, np.may_share_memory])
+PLAIN.update([np.isin, np.histogram_bin_edges, np.linalg.matrix_rank, np.array_str, np.array_repr, np.array2string])
+
+REFUSED[np.nextafter] = "it steps by the spacing of floating-point numbers, not by a differentiable amount"
+REFUSED[np.spacing] = "the spacing of floating-point numbers is no differentiable function"
+REFUSED[np.frexp] = "its two results are differentiable only together; use x / 2**e with e = np.frexp(dd.value(x))[1]"

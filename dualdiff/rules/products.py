@@ -1,0 +1,160 @@
+"""Rules of products: each is an einsum, linear in each operand, so that one map, `contract`, serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+
+from ..tangents import combine, contract
+from .table import FUNCTIONS, Plan, ndim, rule, shape_of
+
+LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis of directions
+
+
+def _bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *args: Any) -> Plan:
+    """A product of two operands, given as the einsum `left,right->out`."""
+
+    def tangent(r: Any, values: Any, tangents: Any) -> Any:
+        (x, y), (dx, dy) = values, tangents
+        shape = shape_of(r)
+        first = None if dx is None else contract(dx, shape_of(x), left, _array(y), right, out)
+        second = None if dy is None else contract(dy, shape_of(y), right, _array(x), left, out)
+        if first is None or second is None:
+            return second if first is None else first
+        return combine([(first, shape, 1), (second, shape, 1)], shape)
+
+    return Plan((a, b), lambda x, y: function(x, y, *args), tangent)
+
+
+def _array(x: Any) -> Any:
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
+@rule(np.matmul)
+def matmul(x1: Any, x2: Any, /) -> Any:
+    m, n = ndim(x1), ndim(x2)
+    if m == 0 or n == 0:
+        raise ValueError("matmul: an operand has no axes; use * to multiply by a number")
+    k = max(m, n) - 2
+    stack = LETTERS[:k]
+    left = "y" if m == 1 else stack[k - (m - 2) :] + "xy"
+    right = "y" if n == 1 else stack[k - (n - 2) :] + "yz"
+    out = stack * (max(m, n) > 2) + "x" * (m > 1) + "z" * (n > 1)
+    return _bilinear(np.matmul, x1, x2, left, right, out)
+
+
+@rule(np.dot)
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    m, n = ndim(a), ndim(b)
+    if m == 0 or n == 0:
+        return np.multiply(a, b)
+    left, right = LETTERS[: m - 1] + "y", LETTERS[m : m + n - 1]
+    right = right[: n - 2] + "y" + right[n - 2 :] if n > 1 else "y"
+    return _bilinear(np.dot, a, b, left, right, (left + right).replace("y", ""))
+
+
+@rule(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    return np.dot(np.conj(np.ravel(a)), np.ravel(b))
+
+
+@rule(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    m, n = ndim(a), ndim(b)
+    if m == 0 or n == 0:
+        return np.multiply(a, b)
+    left, right = LETTERS[: m - 1], LETTERS[m : m + n - 1]
+    return _bilinear(np.inner, a, b, left + "y", right + "y", left + right)
+
+
+@rule(np.outer)
+def outer(a: Any, b: Any, out: Any = None) -> Any:
+    return np.multiply(np.ravel(a)[:, None], np.ravel(b)[None, :])
+
+
+@rule(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    m, n = ndim(a), ndim(b)
+    if isinstance(axes, int):
+        first, second = list(range(m - axes, m)), list(range(axes))
+    else:
+        first, second = ([s] if isinstance(s, int) else list(s) for s in axes)
+    left, right = list(LETTERS[:m]), list(LETTERS[m : m + n])
+    for i, j in zip(first, second):
+        right[j] = left[i]
+    summed = {left[i] for i in first}
+    out = [c for c in left + right if c not in summed]
+    return _bilinear(np.tensordot, a, b, "".join(left), "".join(right), "".join(out), axes)
+
+
+@rule(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    n = max(ndim(a), ndim(b))
+    a, b = (np.reshape(x, (1,) * (n - ndim(x)) + shape_of(x)) for x in (a, b))
+    grid = a[(slice(None), None) * n] * b[(None, slice(None)) * n]
+    return grid.reshape([i * j for i, j in zip(shape_of(a), shape_of(b))])
+
+
+# ---------------------------------------------------------------- einsum
+
+
+@rule(np.einsum)
+def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
+    """Linear in each operand: the others are multiplied up first, then contracted with its tangent."""
+    subs, result, arrays = _parse(operands)
+
+    def tangent(r: Any, values: Any, tangents: Any) -> Any:
+        terms = []
+        for k, t in enumerate(tangents):
+            if t is None:
+                continue
+            sub, others = subs[k], [j for j in range(len(subs)) if j != k]
+            needed = "".join(dict.fromkeys(c for j in others for c in subs[j] if c in sub or c in result))
+            rest = ",".join(subs[j] for j in others) + "->" + needed
+            weight = np.einsum(rest, *[values[j] for j in others]) if others else np.ones(())
+            if len(others) == 1 and subs[others[0]] == needed:
+                weight = _array(values[others[0]])
+            terms.append((contract(t, shape_of(values[k]), sub, weight, needed, result), shape_of(r), 1))
+        return combine(terms, shape_of(r))
+
+    spec = ",".join(subs) + "->" + result
+    return Plan(tuple(arrays), lambda *values: np.einsum(spec, *values, optimize=optimize, **options), tangent)
+
+
+def _parse(operands: Sequence[Any]) -> tuple[list[str], str, list[Any]]:
+    """Subscripts of each operand and of the result, without ellipses and without the letter Z."""
+    if not isinstance(operands[0], str):  # the form einsum(a, [0, 1], b, [1, 2], [0, 2])
+        pairs, last = list(operands), None
+        if len(pairs) % 2:
+            last = pairs.pop()
+        arrays = pairs[::2]
+
+        def spell(axes: Any) -> str:
+            return "".join("..." if k is Ellipsis else LETTERS[k] for k in axes)
+
+        text = ",".join(spell(axes) for axes in pairs[1::2]) + ("" if last is None else "->" + spell(last))
+    else:
+        text, arrays = operands[0].replace(" ", ""), list(operands[1:])
+    inputs, arrow, result = text.partition("->")
+    subs = inputs.split(",")
+    if len(subs) != len(arrays):
+        raise ValueError(f"einsum: {len(subs)} subscripts for {len(arrays)} operands in {text!r}")
+    unused = [c for c in LETTERS if c not in text]
+    if "Z" in text:
+        subs, result = ([s.replace("Z", unused[-1]) for s in subs], result.replace("Z", unused[-1]))
+        unused.pop()
+    width = max((ndim(a) - len(s) + 3 for s, a in zip(subs, arrays) if "..." in s), default=0)
+    dots = "".join(unused[:width])
+    widths = [ndim(a) - len(s) + 3 for s, a in zip(subs, arrays)]
+    subs = [s.replace("...", dots[width - w :] if w > 0 else "") for s, w in zip(subs, widths)]
+    if not arrow:
+        letters = "".join(subs)
+        result = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+    return subs, result.replace("...", dots), arrays
+
+
+FUNCTIONS[np.linalg.matmul], FUNCTIONS[np.linalg.tensordot] = matmul, tensordot
+FUNCTIONS[np.linalg.outer] = outer

@@ -1,0 +1,190 @@
+"""Rules of functions that sum, multiply or spread along axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tangents import combine, linear, total
+from .table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+
+
+@rule(np.sum)
+def sum_(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = 0,
+    where: Any = True,
+) -> Any:
+    refuse_out("sum", out)
+    if where is not True:
+        return np.sum(np.where(where, a, 0), axis, dtype, keepdims=keepdims, initial=initial)
+    if dtype is not None:
+        return np.sum(a.astype(dtype), axis, keepdims=keepdims, initial=initial)
+    if type(initial) is not int or initial != 0:
+        return np.sum(a, axis, keepdims=keepdims) + initial
+    axes = axes_of(axis, ndim(a))
+    return Plan(
+        (a,),
+        lambda v: np.add.reduce(v, axis=axes, keepdims=keepdims),
+        lambda _, v, t: total(t[0], shape_of(v[0]), axes, bool(keepdims)),
+    )
+
+
+REDUCE[np.add] = np.sum
+
+
+@rule(np.mean)
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    refuse_out("mean", out)
+    if where is not True:
+        where = np.broadcast_to(plain(where), shape_of(a))
+        count = np.sum(where, axis, keepdims=keepdims)
+        return np.sum(a, axis, dtype, keepdims=keepdims, where=where) / count
+    if dtype is not None:
+        return np.mean(a.astype(dtype), axis, keepdims=keepdims)
+    axes, shape = axes_of(axis, ndim(a)), shape_of(a)
+    count = int(np.prod([shape[k] for k in axes]))
+
+    def tangent(out: Any, values: Any, tangents: Any) -> Any:
+        summed = total(tangents[0], shape, axes, bool(keepdims))
+        return combine([(summed, shape_of(out), 1 / count if count else np.nan)], shape_of(out))
+
+    return Plan((a,), lambda v: np.mean(v, axis=axes, keepdims=keepdims), tangent)
+
+
+@rule(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    """The mean squared distance from the mean, composed as NumPy composes it."""
+    refuse_out("var", out)
+    centre = np.mean(a, axis, dtype, keepdims=True, where=where) if mean is None else mean
+    distance = np.abs(a - centre)  # of complex values the modulus counts
+    axes = axes_of(axis, ndim(a))
+    count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes, keepdims=keepdims)
+    freedom = np.maximum(count - (ddof if correction is None else correction), 0)
+    return np.sum(distance * distance, axis, dtype, keepdims=keepdims, where=where) / freedom
+
+
+@rule(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
+    """The root of the variance, with slope 0 where all values are equal."""
+    refuse_out("std", out)
+    variance = np.var(a, axis, dtype, ddof=ddof, **options)
+    still = plain(variance) == 0
+    return np.where(still, 0.0, np.sqrt(np.where(still, 1.0, variance)))[()]
+
+
+def _others(x: Any) -> Any:
+    """The product of all the other elements along the last axis, exact where some are zero."""
+    one = np.ones_like(x[..., :1])
+    before = np.cumprod(np.concatenate([one, x[..., :-1]], -1), -1)
+    after = np.flip(np.cumprod(np.concatenate([one, np.flip(x[..., 1:], -1)], -1), -1), -1)
+    return before * after
+
+
+@rule(np.prod)
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = 1,
+    where: Any = True,
+) -> Any:
+    refuse_out("prod", out)
+    if where is not True:
+        return np.prod(np.where(where, a, 1), axis, dtype, keepdims=keepdims, initial=initial)
+    if dtype is not None:
+        return np.prod(a.astype(dtype), axis, keepdims=keepdims, initial=initial)
+    if type(initial) is not int or initial != 1:
+        return np.prod(a, axis, keepdims=keepdims) * initial
+    axes = axes_of(axis, ndim(a))
+    if not axes:
+        return a
+    if len(axes) > 1:  # one axis of all their elements
+        n = len(axes)
+        moved = np.moveaxis(a, axes, range(-n, 0))
+        lead = shape_of(moved)[: ndim(a) - n]
+        product = np.prod(moved.reshape(*lead, int(np.prod(shape_of(moved)[ndim(a) - n :]))), -1)
+        return np.expand_dims(product, axes) if keepdims else product
+
+    def tangent(_: Any, values: Any, tangents: Any) -> Any:
+        x = values[0]
+        slope = np.moveaxis(_others(np.moveaxis(x, axes[0], -1)), -1, axes[0]) if shape_of(x)[axes[0]] else x
+        return total(combine([(tangents[0], shape_of(x), slope)], shape_of(x)), shape_of(x), axes, bool(keepdims))
+
+    return Plan((a,), lambda v: np.prod(v, axis=axes[0], keepdims=keepdims), tangent)
+
+
+REDUCE[np.multiply] = np.prod
+
+
+@rule(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    refuse_out("cumsum", out)
+    if axis is None:
+        a, axis = np.ravel(a), -1
+    axis = axis_of(axis, ndim(a))
+
+    def forward(t: Any) -> Any:
+        return np.cumsum(t, axis)
+
+    def backward(t: Any) -> Any:
+        return np.flip(np.cumsum(np.flip(t, axis), axis), axis)
+
+    return Plan(
+        (a,), lambda v: np.cumsum(v, axis, dtype), lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward)
+    )
+
+
+@rule(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    """By doubling, in log2(n) products of shifted arrays: exact where some elements are zero."""
+    refuse_out("cumprod", out)
+    if axis is None:
+        a, axis = np.ravel(a), -1
+    y = np.moveaxis(a if dtype is None else a.astype(dtype), axis, -1)
+    step, n = 1, shape_of(y)[-1]
+    while step < n:
+        y = np.concatenate([y[..., :step], y[..., step:] * y[..., :-step]], -1)
+        step *= 2
+    return np.moveaxis(y, -1, axis)
+
+
+ACCUMULATE[np.add], ACCUMULATE[np.multiply] = np.cumsum, np.cumprod
+
+
+@rule(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    axis = axis_of(axis, ndim(a))
+    edges = [np.broadcast_to(e, _one_long(a, axis)) if ndim(e) == 0 else e for e in (prepend, append) if e is not None]
+    if edges:
+        a = np.concatenate(([edges[0]] if prepend is not None else []) + [a] + ([edges[-1]] if append is not None else []), axis)
+    rest = (slice(None),) * (-axis - 1)
+    for _ in range(n):
+        a = a[(..., slice(1, None), *rest)] - a[(..., slice(None, -1), *rest)]
+    return a
+
+
+def _one_long(a: Any, axis: int) -> tuple[int, ...]:
+    shape = list(shape_of(a))
+    shape[axis] = 1
+    return tuple(shape)

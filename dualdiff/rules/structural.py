@@ -1,0 +1,306 @@
+"""Rules of functions that only move elements: indexing, the reshape family, joining, choosing.
+
+Each is the function itself, applied to tangents; where a leading axis of directions can pass, the `batched` form says
+how, else the element numbers tell (see `tangents.gather`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..tangents import expand, join
+from .table import Move, Plan, axes_of, axis_of, ndim, plain, rule, shape_of
+
+# ---------------------------------------------------------------- indexing
+
+
+def index(x: Any, key: Any) -> Move:
+    """x[key] for any key NumPy takes."""
+    key = plain_key(key)
+    parts = key if type(key) is tuple else (key,)
+    batched = None
+    if all(type(p) in _BASIC for p in parts) or _together(parts):
+        lead = (slice(None), *parts)
+
+        def batched(t: Any) -> Any:
+            return t[lead]
+
+    return Move(x, lambda v: v[key], batched)
+
+
+_BASIC = {int, slice, type(...), type(None)}
+
+
+def plain_key(key: Any) -> Any:
+    if type(key) is tuple:
+        return tuple([plain_key(k) for k in key])
+    if type(key) in _BASIC:
+        return key
+    key = plain(key)
+    return np.asarray(key, None if key else np.intp) if type(key) is list else key
+
+
+def _together(parts: Sequence[Any]) -> bool:
+    """Whether the index arrays stand side by side, so that a leading axis does not change where their axes go."""
+    where = [i for i, p in enumerate(parts) if p is not None and p is not ... and not isinstance(p, slice)]
+    return all(b - a == 1 for a, b in zip(where, where[1:]))
+
+
+# ---------------------------------------------------------------- one array
+
+
+@rule(np.reshape)
+def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Move:
+    shape = newshape if shape is None else shape
+    if order != "C":
+        return Move(a, lambda v: np.reshape(v, shape, order=order))
+    # -1 is resolved on the value, since with directions of size 0 it would be ambiguous
+    shape = np.empty(shape_of(a), bool).reshape(shape).shape
+    return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
+
+
+@rule(np.ravel)
+def ravel(a: Any, order: str = "C") -> Move:
+    return reshape(a, -1, order)
+
+
+@rule(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Move:
+    n = ndim(a)
+    order = tuple(range(-1, -n - 1, -1)) if axes is None else tuple(axis_of(k, n) for k in axes)
+    return Move(a, lambda v: np.transpose(v, order), lambda t: np.transpose(t, (0, *order)))
+
+
+@rule(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Move:
+    n = ndim(a)
+    return _same(a, np.swapaxes, axis_of(axis1, n), axis_of(axis2, n))
+
+
+@rule(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Move:
+    return _same(x, np.swapaxes, -1, -2)
+
+
+@rule(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Move:
+    n = ndim(a)
+    return _same(a, np.moveaxis, *([k - n for k in _axes(s, n)] for s in (source, destination)))
+
+
+def _axes(axis: Any, n: int) -> tuple[int, ...]:
+    """Axes in the order given, as numbers from 0."""
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axis, n))
+
+
+def _same(a: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Move:
+    """A function whose axis arguments are negative, so that a leading axis of directions passes unseen."""
+
+    def move(v: Any) -> Any:
+        return function(v, *arguments, **options)
+
+    return Move(a, move, move)
+
+
+@rule(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Move:
+    n, shape = ndim(a), shape_of(a)
+    axes = tuple(k - n for k in range(n) if shape[k] == 1) if axis is None else axes_of(axis, n)
+    return _same(a, np.squeeze, axis=axes)
+
+
+@rule(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Move:
+    n = ndim(a) + (len(axis) if isinstance(axis, tuple | list) else 1)
+    return _same(a, np.expand_dims, axes_of(axis, n))
+
+
+@rule(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Move:
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    return Move(
+        array,
+        lambda v: np.broadcast_to(v, shape),
+        lambda t: np.broadcast_to(expand(t, t.ndim - 1, len(shape)), t.shape[:1] + shape),
+    )
+
+
+@rule(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    shape = np.broadcast_shapes(*[shape_of(a) for a in args])
+    return tuple(np.broadcast_to(a, shape) for a in args)
+
+
+@rule(np.flip)
+def flip(m: Any, axis: Any = None) -> Move:
+    return _same(m, np.flip, axes_of(axis, ndim(m)))
+
+
+@rule(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return np.roll(np.ravel(a), shift, -1).reshape(shape_of(a))
+    n = ndim(a)
+    return _same(a, np.roll, plain(shift), tuple(k - n for k in _axes(axis, n)))
+
+
+@rule(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return np.repeat(np.ravel(a), repeats, -1)
+    return _same(a, np.repeat, repeats, axis_of(axis, ndim(a)))
+
+
+@rule(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    if axis is None:
+        return np.take(np.ravel(a), indices, -1, mode=mode)
+    return _same(a, np.take, plain(indices), axis=axis_of(axis, ndim(a)), mode=mode)
+
+
+@rule(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Move:
+    return _same(a, np.copy, order)
+
+
+@rule(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Move:
+    n = ndim(a)
+    return _same(a, np.diagonal, offset, axis_of(axis1, n), axis_of(axis2, n))
+
+
+@rule(np.trace)
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+def _by_numbers(*functions: Callable[..., Any]) -> None:
+    """Functions of one array that move or drop elements, or fill with zeros, and need no form of their own."""
+
+    def family(function: Callable[..., Any]) -> Callable[..., Move]:
+        return lambda a, *args, **options: Move(a, lambda v: function(v, *args, **options))
+
+    for function in functions:
+        rule(function)(family(function))
+
+
+_by_numbers(np.fliplr, np.flipud, np.rot90, np.rollaxis, np.tile, np.tril, np.triu, np.diag, np.diagflat, np.resize)
+
+
+# ---------------------------------------------------------------- several arrays
+
+
+def _joined(function: Callable[..., Any], arrays: Sequence[Any], *args: Any, **options: Any) -> Plan:
+    """A function of a list of arrays over which a leading axis of directions passes unseen."""
+
+    def move(parts: list[Any]) -> Any:
+        return function(parts, *args, **options)
+
+    def tangent(out: Any, values: Any, tangents: Any) -> Any:
+        return join(tangents, [shape_of(v) for v in values], move, move)
+
+    return Plan(tuple(arrays), lambda *values: move(list(values)), tangent)
+
+
+@rule(np.concatenate)
+def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    arrays = list(arrays)
+    if axis is None:
+        arrays, axis = [np.ravel(a) for a in arrays], 0
+    if dtype is not None:
+        return np.concatenate(arrays, axis).astype(dtype)
+    return _joined(np.concatenate, arrays, axis_of(axis, max(map(ndim, arrays), default=1)))
+
+
+@rule(np.stack)
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Plan:
+    arrays = list(arrays)
+    if dtype is not None:
+        return np.stack(arrays, axis).astype(dtype)
+    return _joined(np.stack, arrays, axis_of(axis, ndim(arrays[0]) + 1))
+
+
+@rule(np.atleast_1d)
+def atleast_1d(*arys: Any) -> Any:
+    return _each(arys, lambda a: a if ndim(a) >= 1 else np.reshape(a, (1,)))
+
+
+@rule(np.atleast_2d)
+def atleast_2d(*arys: Any) -> Any:
+    return _each(arys, lambda a: a if ndim(a) >= 2 else np.reshape(a, (1, -1)))
+
+
+@rule(np.atleast_3d)
+def atleast_3d(*arys: Any) -> Any:
+    def deep(a: Any) -> Any:
+        return a if ndim(a) >= 3 else np.expand_dims(a, -1) if ndim(a) == 2 else np.reshape(a, (1, -1, 1))
+
+    return _each(arys, deep)
+
+
+def _each(arrays: Sequence[Any], function: Callable[[Any], Any]) -> Any:
+    return function(arrays[0]) if len(arrays) == 1 else tuple(function(a) for a in arrays)
+
+
+@rule(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    arrays = [np.atleast_1d(a) for a in tup]
+    return np.concatenate(arrays, 0 if ndim(arrays[0]) == 1 else 1)
+
+
+@rule(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    return np.concatenate([np.atleast_2d(a) for a in tup], 0)
+
+
+@rule(np.dstack)
+def dstack(tup: Any) -> Any:
+    return np.concatenate([np.atleast_3d(a) for a in tup], 2)
+
+
+@rule(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    return np.concatenate([a if ndim(a) >= 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
+
+
+@rule(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return np.concatenate([np.ravel(arr), np.ravel(values)])
+    return np.concatenate([arr, values], axis)
+
+
+def _splitter(function: Callable[..., Any]) -> None:
+    def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+        """Split by slices, whose bounds the function itself gives when it splits the element numbers."""
+        axis = axis_of(axis, ndim(ary))
+        parts = function(np.arange(shape_of(ary)[axis]), indices_or_sections)
+        bounds = [slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0) for p in parts]
+        return [ary[(..., bound, *(slice(None),) * (-axis - 1))] for bound in bounds]
+
+    rule(function)(split)
+
+
+_splitter(np.split)
+_splitter(np.array_split)
+
+
+@rule(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """The branch not taken contributes nothing, whatever its tangent is."""
+    condition = plain(condition)
+    if x is None and y is None:
+        return np.where(condition)
+
+    def tangent(out: Any, values: Any, tangents: Any) -> Any:
+        shapes, n = [shape_of(v) for v in values], ndim(out)
+
+        def batched(parts: list[Any]) -> Any:
+            return np.where(condition, *[expand(t, len(s), n) for t, s in zip(parts, shapes)])
+
+        return join(tangents, shapes, lambda parts: np.where(condition, *parts), batched)
+
+    return Plan((x, y), lambda a, b: np.where(condition, a, b), tangent)

@@ -1,0 +1,106 @@
+"""The rule table itself: how a rule is written down, and where it is looked up.
+
+Every public function that a `Dual` may meet is in exactly one of these:
+- `ELEMENTWISE`  ufunc -> its partial derivatives, one aligned line each (see elementwise.py);
+- `FUNCTIONS`    NumPy function -> a rule with that function's own signature, which returns a `Move`, a `Plan`, or, for
+                 a function that is composed of others, simply the result;
+- `PLAIN`        functions that look at values only: their result has no tangent, or derivative zero;
+- `REFUSED`      functions that have no derivative here, each with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+
+class Elementwise(NamedTuple):
+    """An elementwise function and its partial derivatives `partial(m, *operands, result)`.
+
+    `m` holds the mathematics under NumPy's names: for arrays, or for Python floats on the fast path. A partial that is
+    the int 1 or -1 costs no product, 0 is a structural zero. With `select` partials say which branch was taken.
+    """
+
+    function: Callable[..., Any]
+    partials: tuple[Callable[..., Any], ...]
+    scalar: Callable[..., Any] | None = None  # the function on Python floats, without NumPy
+    select: bool = False
+
+
+class Move(NamedTuple):
+    """A function of one array that only moves, repeats or drops elements; see `tangents.gather`."""
+
+    operand: Any
+    move: Callable[[Any], Any]
+    batched: Callable[[Any], Any] | None = None
+
+
+class Plan(NamedTuple):
+    """A primitive: `value(*values)`, then `tangent(result, values, tangents)`, with None for an operand without one.
+
+    For several results both return tuples; None among the tangents marks a result that has derivative zero.
+    """
+
+    operands: tuple[Any, ...]
+    value: Callable[..., Any]
+    tangent: Callable[[Any, Any, Any], Any]
+
+
+ELEMENTWISE: dict[Callable[..., Any], Elementwise] = {}
+COMPLEX: dict[Callable[..., Any], Callable[..., Plan]] = {}  # where the rule for complex operands is another one
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+REDUCE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .reduce is
+ACCUMULATE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .accumulate is
+PLAIN: set[Callable[..., Any]] = set()
+REFUSED: dict[Callable[..., Any], str] = {}
+
+
+def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as the rule of NumPy functions that share its signature."""
+
+    def register(written: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            FUNCTIONS[function] = written
+        return written
+
+    return register
+
+
+def plain(x: Any) -> Any:
+    """x without any tangent, however deeply derivatives are nested; containers keep their type."""
+    while hasattr(x, "_tag"):
+        x = x.value
+    if type(x) in (list, tuple):
+        return type(x)([plain(v) for v in x])
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return np.array([plain(v) for v in x.ravel()]).reshape(x.shape)
+    return x
+
+
+def ndim(x: Any) -> int:
+    """Number of axes of an array-like that may be a Dual."""
+    return x.ndim if hasattr(x, "ndim") else np.ndim(x)
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Shape of an array-like that may be a Dual."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def axes_of(axis: Any, n: int) -> tuple[int, ...]:
+    """The axis argument of a reduction as negative numbers, over which a leading axis of directions passes unseen."""
+    return tuple(range(-n, 0)) if axis is None else tuple(k - n for k in normalize_axis_tuple(axis, n))
+
+
+def axis_of(axis: int, n: int) -> int:
+    """One axis as a negative number; what is out of range raises NumPy's AxisError."""
+    return int(normalize_axis_tuple(axis, n)[0] - n)
+
+
+def refuse_out(name: str, out: Any) -> None:
+    """Only the keyword form of out= is understood, in one place, for all functions."""
+    if out is not None:
+        raise TypeError(f"np.{name}: pass out= by keyword when differentiating")

@@ -1,0 +1,277 @@
+"""The linear spaces a tangent can live in, and the few linear maps that all rules are composed of.
+
+A tangent of a value of shape S is one of
+- *one direction*: a float or an array of shape S, no wrapper (`jvp`, one forward pass);
+- *many directions*: an array of shape (p,) + S, the p directions on a leading axis (vector mode);
+- an instance of a subclass of `Structured`, a space that keeps more than numbers and brings its own version of each map.
+
+In nested derivatives the arrays here are themselves Duals of an outer derivative: everything below is plain NumPy, so
+they pass through. An operand without a tangent (a structural zero) is `None` in lists of tangents and costs nothing.
+
+The maps are: `combine` (a weighted sum, broadcast to a shape), `gather` and `join` (functions that only move elements),
+`total` (sum over axes), `contract` (an einsum against a constant) and `linear` (any other linear function of the last
+axes). Rules use nothing else, so a space that implements these five can run every rule.
+"""
+
+from __future__ import annotations
+
+import cmath
+import contextvars
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+# ---------------------------------------------------------------- floating-point warnings of derivatives
+
+
+def _error_state() -> tuple[contextvars.ContextVar[Any], Any] | None:
+    """The context variable in which NumPy keeps its error state, and the value of it that ignores everything.
+
+    `np.errstate` does the same at six times the cost, which would be half the price of a small operation.
+    """
+    before, context = dict(contextvars.copy_context().items()), contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    changed = [(var, value) for var, value in context.items() if before.get(var) is not value]
+    return changed[0] if len(changed) == 1 else None
+
+
+_found = _error_state()
+if _found is not None:
+    _variable, _ignore = _found
+
+    def hush() -> Any:
+        """Silence floating-point warnings until `unhush` is called with what this returns."""
+        return _variable.set(_ignore)
+
+    unhush: Callable[[Any], Any] = _variable.reset
+else:  # pragma: no cover - a NumPy that keeps its error state elsewhere
+
+    def hush() -> Any:
+        """Silence floating-point warnings until `unhush` is called with what this returns."""
+        return np.seterr(all="ignore")
+
+    def unhush(old: Any) -> Any:
+        """Restore what `hush` silenced."""
+        return np.seterr(**old)
+
+
+# ---------------------------------------------------------------- structured spaces
+
+
+class Structured:
+    """Base of the tangent spaces that are more than an array: each implements the five maps as methods.
+
+    `combine`, `join` are class methods since they take several tangents of the space (`None` for a structural zero).
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def combine(cls, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> Any:
+        raise NotImplementedError
+
+    @classmethod
+    def join(cls, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:
+        raise NotImplementedError
+
+    def gather(self, shape: Shape, move: Callable[[Any], Any]) -> Any:
+        raise NotImplementedError
+
+    def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
+        raise NotImplementedError
+
+    def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
+        raise NotImplementedError
+
+    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+        raise NotImplementedError
+
+
+# ---------------------------------------------------------------- helpers for dense tangents
+
+
+def ndim(t: Any) -> int:
+    """Number of axes of a float, an array or a Dual."""
+    return 0 if type(t) is float else getattr(t, "ndim", 0)
+
+
+def expand(t: Any, have: int, want: int) -> Any:
+    """Give a dense tangent of a value with `have` axes the axes it needs to broadcast against `want` of them."""
+    if have == want or ndim(t) == have:  # one direction broadcasts as it stands
+        return t
+    return t.reshape(t.shape[:1] + (1,) * (want - have) + t.shape[1:])
+
+
+def finite(w: Any) -> bool:
+    """Whether all of w is finite (a false alarm is possible near overflow and only costs time)."""
+    if type(w) is float:
+        return w - w == 0.0
+    if isinstance(w, np.ndarray):
+        flat = w if w.ndim == 1 else w.reshape(-1)
+        return cmath.isfinite(flat.dot(flat))  # one BLAS pass: a sixth of the price of np.isfinite(w).all()
+    if hasattr(w, "tangent"):  # a Dual of an outer derivative
+        return finite(w.value) and finite(w.tangent)
+    return bool(np.isfinite(w).all())
+
+
+def _clear(zero: Any, product: Any) -> Any:
+    """`product` with its value, not its outer tangents, set to 0 where `zero`: the strong zero of the edge-case rules."""
+    if hasattr(product, "tangent"):
+        return product._with_value(_clear(zero, product.value))
+    return np.where(zero, np.zeros((), getattr(product, "dtype", float)), product)[()]
+
+
+def scale(t: Any, w: Any, select: bool = False) -> Any:
+    """w * t for a dense tangent; a tangent that is exactly 0 stays 0 even against an infinite or NaN weight.
+
+    With `select` the weights say which branch was taken, and a weight of 0 gives 0 even against an infinite tangent.
+    """
+    if type(w) is int:
+        return t if w == 1 else -t if w == -1 else t * w
+    product = t * w
+    if not finite(w):
+        zero = t == 0
+        if np.any(zero):
+            product = _clear(zero, product)
+    if select and not finite(product):
+        product = np.where(w == 0, np.zeros((), getattr(product, "dtype", float)), product)
+    return product
+
+
+# ---------------------------------------------------------------- the maps
+
+
+def combine(terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool = False) -> Any:
+    """The sum of weight * tangent over (tangent, shape of its value, weight), broadcast towards `shape`.
+
+    A weight that is the int 1 or -1 costs no product. A dense result may still lack leading axes of `shape`: whoever
+    stores it broadcasts.
+    """
+    if isinstance(terms[0][0], Structured):
+        return type(terms[0][0]).combine(terms, shape, select)
+    result = None
+    for t, in_shape, w in terms:
+        term = scale(expand(t, len(in_shape), len(shape)), w, select)
+        result = term if result is None else result + term
+    return result
+
+
+def gather(t: Any, shape: Shape, move: Callable[[Any], Any], batched: Callable[[Any], Any] | None = None) -> Any:
+    """The tangent of `move(x)` for x of `shape`, where `move` only moves, repeats or drops elements.
+
+    `batched` does the same to an array with a leading axis of directions; without it, `move` is applied to an array
+    of element numbers, which tells where each element goes.
+    """
+    if isinstance(t, Structured):
+        return t.gather(shape, move)
+    if ndim(t) == len(shape):
+        return move(t)
+    if batched is not None:
+        return batched(t)
+    return t.reshape(len(t), -1)[:, move(np.arange(t[0].size).reshape(shape))]
+
+
+def join(
+    tangents: Sequence[Any],
+    shapes: Sequence[Shape],
+    move: Callable[[list[Any]], Any],
+    batched: Callable[[list[Any]], Any] | None = None,
+) -> Any:
+    """As `gather` for a function of several arrays, `move([x, y, ...])`; `None` among the tangents stands for zero."""
+    lead = next(t for t in tangents if t is not None)
+    if isinstance(lead, Structured):
+        return type(lead).join(tangents, shapes, move)
+    k = next(i for i, t in enumerate(tangents) if t is lead)
+    many = ndim(lead) > len(shapes[k])
+    if many and batched is None:
+        offsets = np.cumsum([0] + [int(np.prod(s)) for s in shapes])
+        flat = [t if t is not None else np.zeros((len(lead), *s), lead.dtype) for t, s in zip(tangents, shapes)]
+        numbers = [np.arange(a, b).reshape(s) for a, b, s in zip(offsets, offsets[1:], shapes)]
+        return np.concatenate([t.reshape(len(lead), -1) for t in flat], axis=1)[:, move(numbers)]
+    zero = np.zeros((), getattr(lead, "dtype", float))
+    full = [
+        t if t is not None else np.broadcast_to(zero, (len(lead), *s) if many else s) for t, s in zip(tangents, shapes)
+    ]
+    return batched(full) if many and batched is not None else move(full)
+
+
+def total(t: Any, shape: Shape, axes: Shape, keepdims: bool = False) -> Any:
+    """The sum over `axes` (negative numbers) of a value of `shape`."""
+    if isinstance(t, Structured):
+        return t.total(shape, axes, keepdims)
+    return np.add.reduce(t, axis=axes, keepdims=keepdims) if axes else t
+
+
+def linear(t: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+    """Any linear function of the last axes, over which leading axes pass, with its transpose for reverse mode.
+
+    The transpose is that of the real inner product Re(conj(a) * b), so that conj, real and imag are linear as well.
+    """
+    if isinstance(t, Structured):
+        return t.linear(shape, function, transpose)
+    return function(t)
+
+
+def contract(t: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
+    """`einsum(sub, weight_sub -> out_sub)` of a tangent and a constant; the letter Z is kept for the directions."""
+    if isinstance(t, Structured):
+        return t.contract(shape, sub, weight, weight_sub, out_sub)
+    if ndim(t) > len(shape):
+        sub, out_sub = "Z" + sub, "Z" + out_sub
+    product = _product(sub, weight_sub, out_sub)
+    if finite(weight):
+        return product(t, weight)
+    # Strong zeros: sum the finite weights as usual, and count which infinite and NaN ones meet a moving tangent.
+    odd = ~np.isfinite(weight)
+    if np.iscomplexobj(t) or np.iscomplexobj(weight):
+        hit = product((t != 0) * 1.0, odd * 1.0) > 0
+        return np.where(hit, np.nan, product(t, np.where(odd, 0, weight)))
+    up, down = (t > 0) * 1.0, (t < 0) * 1.0
+    plus, minus = (weight == np.inf) * 1.0, (weight == -np.inf) * 1.0
+    result = product(t, np.where(odd, 0, weight))
+    result = np.where(product(up, plus) + product(down, minus) > 0, result + np.inf, result)
+    result = np.where(product(down, plus) + product(up, minus) > 0, result - np.inf, result)
+    return np.where(product((t != 0) * 1.0, np.isnan(weight) * 1.0) > 0, np.nan, result)
+
+
+@lru_cache(maxsize=1024)
+def _product(a: str, b: str, out: str) -> Callable[[Any, Any], Any]:
+    """An einsum of two operands as one matrix product, which is where BLAS is."""
+    shared = [c for c in a if c in b]
+    summed = [c for c in shared if c not in out]
+    alone = [c for c in a + b if c not in out and not (c in a and c in b)]
+    if not summed or alone or any(len(set(s)) < len(s) for s in (a, b, out)):
+        return lambda x, y: np.einsum(f"{a},{b}->{out}", x, y)
+    stack = [c for c in out if c in shared]
+    rows = [c for c in out if c in a and c not in b]
+    columns = [c for c in out if c in b and c not in a]
+    left, right = [*stack, *rows, *summed], [*stack, *summed, *columns]
+    to_left = None if left == list(a) else tuple(a.index(c) for c in left)
+    to_right = None if right == list(b) else tuple(b.index(c) for c in right)
+    made = [*stack, *rows, *columns]
+    to_out = None if made == list(out) else tuple(made.index(c) for c in out)
+    k, r, s, c = len(stack), len(rows), len(summed), len(columns)
+    simple = r == s == 1 and (c == 1 or (c == 0 and k == 0))
+
+    def product(x: Any, y: Any) -> Any:
+        if to_left is not None:
+            x = x.transpose(to_left)
+        if to_right is not None:
+            y = y.transpose(to_right)
+        if simple:
+            z = np.matmul(x, y)
+        else:
+            xs, ys = x.shape, y.shape
+            n = int(np.prod(xs[k + r :]))
+            z = np.matmul(
+                x.reshape(*xs[:k], int(np.prod(xs[k : k + r])), n),
+                y.reshape(*ys[:k], n, int(np.prod(ys[k + s :]))),
+            )
+            z = z.reshape(z.shape[:k] + xs[k : k + r] + ys[k + s :])
+        return z if to_out is None else z.transpose(to_out)
+
+    return product

@@ -1,0 +1,56 @@
+"""A statement to time, and the one clock of all benchmarks: interleaved rounds, medians."""
+
+from __future__ import annotations
+
+import timeit
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+__all__ = ["Call", "interleaved"]
+
+
+@dataclass
+class Call:
+    """`statement` with the `names` it uses: timed without a wrapper around it, so that 0.1 us stays 0.1 us."""
+
+    statement: str
+    names: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Any, args: tuple[Any, ...]) -> Call:
+        """The call `function(*args)`."""
+        names = {f"a{i}": arg for i, arg in enumerate(args)}
+        return cls(f"function({', '.join(names)})", {"function": function, **names})
+
+    def run(self) -> Any:
+        """The answer, once."""
+        return eval(self.statement, dict(self.names))
+
+    def timer(self) -> timeit.Timer:
+        """A timer of the statement (with the garbage collector off, as always in timeit)."""
+        return timeit.Timer(self.statement, globals=dict(self.names))
+
+
+def interleaved(calls: dict[str, Call], rounds: int, sample: float) -> dict[str, float]:
+    """Median seconds of each call. Every round times each call once, for about `sample` seconds: A B C, A B C, ...
+
+    A call of more than a second is timed in three rounds only.
+    """
+    timers = {name: call.timer() for name, call in calls.items()}
+    loops = {name: _loops(timer, sample) for name, timer in timers.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds):
+        for name, timer in timers.items():
+            if turn < 3 or seconds[name][0] < 1:
+                seconds[name].append(timer.timeit(loops[name]) / loops[name])
+    return {name: median(times) for name, times in seconds.items()}
+
+
+def _loops(timer: timeit.Timer, sample: float) -> int:
+    """How many runs fill `sample` seconds; doubling until they do also warms caches and compilers up."""
+    timer.timeit(1)
+    loops = 1
+    while (elapsed := timer.timeit(loops)) < sample / 2:
+        loops *= 2
+    return max(1, round(loops * sample / elapsed))
