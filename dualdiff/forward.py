@@ -49,16 +49,16 @@ class _Call:
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero."""
         tag = next(_tags)
-        _live.add(tag)
+        _live[tag] = True
         try:
             args, at = list(self.args), 0
             for k, (leaves, rebuild) in zip(self.argnums, self.parts):
-                here = slice(at, at + len(leaves))
-                args[k] = rebuild([_wrap(_own(x), t, tag) for x, t in zip(self.leaves[here], seeds[here])])
-                at += len(leaves)
+                stop = at + len(leaves)
+                args[k] = rebuild([_wrap(_own(self.leaves[i]), seeds[i], tag) for i in range(at, stop)])
+                at = stop
             result = self.f(*args, **self.kwargs)
         finally:
-            _live.discard(tag)
+            del _live[tag]
         leaves, rebuild = flatten(result, lists=True)
         pairs = [_split(leaf, tag, self) for leaf in leaves]
         return [v for v, _ in pairs], [t for _, t in pairs], rebuild
@@ -73,6 +73,8 @@ class _Call:
 
 
 def _positions(name: str, argnums: Argnums, count: int) -> tuple[int, ...]:
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
     try:
         numbers = tuple(operator.index(k) for k in wanted)
@@ -148,8 +150,7 @@ def _sweep(call: _Call, chunk_size: int | None) -> tuple[list[Any], list[Any], A
     widths = [2 * _size(x) if _complex(x) else _size(x) for x in call.leaves]
     n = sum(widths)
     if chunk_size is None:
-        largest = max([_size(x) * np.dtype(_dtype(x)).itemsize for x in call.leaves], default=1)
-        chunk_size = max(1, min(n, SEED_BYTES // max(largest, 1)))
+        chunk_size = max(1, min(n, SEED_BYTES // (16 * max(widths, default=1) or 1)))
     elif not isinstance(chunk_size, int | np.integer) or isinstance(chunk_size, bool) or chunk_size < 1:
         raise ValueError(f"{call.name}: chunk_size must be a positive int or None, not {chunk_size!r}")
     if n == 0:
@@ -173,11 +174,12 @@ def _seed(x: Any, start: int, stop: int, width: int) -> Any:
     """Rows start to stop of the identity over the directions of one leaf; rows outside it are zero."""
     size, shape, dtype = _size(x), shape_of(x), _dtype(x)
     if start == 0 and stop == size == width:
-        return np.eye(size, dtype=dtype).reshape(size, *shape)
+        eye = np.eye(size, dtype=dtype)
+        return eye if len(shape) == 1 else eye.reshape(size, *shape)
     block = np.zeros((stop - start, size), dtype)
     inside = np.arange(max(start, 0), min(stop, width))
     block[inside - start, inside % size if size else inside] = np.where(inside < size, 1, 1j) if width > size else 1
-    return block.reshape(-1, *shape)
+    return block.reshape(stop - start, *shape)
 
 
 def _lead(t: Any, v: Any, p: int, single: bool) -> Any:
@@ -198,7 +200,7 @@ def _dtype(x: Any) -> Any:
 
 
 def _complex(x: Any) -> bool:
-    return bool(np.dtype(_dtype(x)).kind == "c")
+    return x.dtype.kind == "c" if hasattr(x, "dtype") else type(x) is complex
 
 
 def _by_leaf(call: _Call, columns: Any, v: Any) -> list[Any]:
@@ -211,13 +213,15 @@ def _by_leaf(call: _Call, columns: Any, v: Any) -> list[Any]:
             _holomorphic(call, block, columns[at + size : at + 2 * size])
             at += size
         at += size
-        if shape_of(v):
-            block = np.moveaxis(block, 0, -1)
-        shape = shape_of(v) + shape_of(x)
+        shape = shape_of(v)
+        if shape:
+            block = block.transpose(*range(1, len(shape) + 1), 0)  # the directions last
+        shape += shape_of(x)
         if isinstance(block, DualArray):
             blocks.append(np.reshape(block, shape).copy())
         elif shape:
-            blocks.append(np.ascontiguousarray(block).reshape(shape))
+            block = np.ascontiguousarray(block)
+            blocks.append(block if block.shape == shape else block.reshape(shape))
         else:
             blocks.append(_number(block[0]))
     return blocks
@@ -243,12 +247,16 @@ def _holomorphic(call: _Call, along_one: Any, along_i: Any) -> None:
 
 def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
     """`compute(args, kwargs)` under f's name and signature."""
-    if not callable(f):
-        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}; write {name}(f)(x)")
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         return compute(args, kwargs)
 
+    return _like(f, transformed, name)
+
+
+def _like(f: Function, transformed: Function, name: str) -> Function:
+    if not callable(f):
+        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}; write {name}(f)(x)")
     try:
         return functools.wraps(f)(transformed)
     except (AttributeError, TypeError):  # a callable without a name to take over
@@ -372,24 +380,26 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     if order > 1:
         return derivative(derivative(f, argnums, int(order) - 1), argnums)
 
-    def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if len(args) == 1 and type(args[0]) is float and argnums == 0:  # the common case, without ceremony
+    plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
+
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        if plain_float and len(args) == 1 and type(args[0]) is float and not kwargs:  # the common case, no ceremony
             tag = next(_tags)
             x = _new(Dual)
             x.value = args[0]
             x.tangent = 1.0
             x._tag = tag
-            _live.add(tag)
+            _live[tag] = True
             try:
-                y = f(x, **kwargs)
+                y = f(x)
             finally:
-                _live.discard(tag)
+                del _live[tag]
             if type(y) is Dual and y._tag == tag and type(y.value) is float:
                 return y.tangent
             return _finish_derivative(y, tag)
         return _derivative(f, argnums, args, kwargs)[1]
 
-    return _transform("derivative", f, compute)
+    return _like(f, differentiated, "derivative")
 
 
 class _Named:

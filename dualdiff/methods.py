@@ -6,26 +6,27 @@ Everything here comes back to the rules through the two NumPy protocols; compari
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .rules.table import plain, shape_of
+from .rules.table import ELEMENTWISE, plain, shape_of
 
 
-def _operators(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def operators(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """The three methods of a binary operator: direct, reflected, in place."""
 
     def direct(self: Any, other: Any) -> Any:
-        return _operate(function, self, other)
+        return self._operate(function, self, other)
 
     def reflected(self: Any, other: Any) -> Any:
-        return _operate(function, other, self)
+        return self._operate(function, other, self)
 
     def in_place(self: Any, other: Any) -> Any:
-        result = _operate(function, self, other)
-        if result is NotImplemented or not hasattr(self, "_base"):  # a number is immutable, as Python's are
+        result = self._operate(function, self, other)
+        if result is NotImplemented or not hasattr(self, "_link"):  # a number is immutable, as Python's are
             return result
         if shape_of(result) != self.shape:
             raise ValueError(f"an in-place operator can't change the shape {self.shape} to {shape_of(result)}")
@@ -35,14 +36,8 @@ def _operators(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
     return direct, reflected, in_place
 
 
-def _operate(function: Callable[..., Any], *operands: Any) -> Any:
-    from .dual import operate
-
-    return operate(function, *operands)
-
-
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: compare(plain(self), plain(other))
+    return lambda self, other: compare(self.value, other.value if isinstance(other, Methods) else other)
 
 
 class Methods:
@@ -50,23 +45,24 @@ class Methods:
 
     __slots__ = ()
     value: Any
+    _operate: Callable[..., Any]  # dual.operate
 
     # ------------------------------------------------------------ operators
 
-    _, _, __iadd__ = _operators(np.add)
-    _, _, __isub__ = _operators(np.subtract)
-    _, _, __imul__ = _operators(np.multiply)
-    _, _, __itruediv__ = _operators(np.divide)
-    __pow__, __rpow__, __ipow__ = _operators(np.power)
-    __mod__, __rmod__, __imod__ = _operators(np.remainder)
-    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide)
-    __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul)
-    __lt__ = _comparison(lambda a, b: a < b)
-    __le__ = _comparison(lambda a, b: a <= b)
-    __gt__ = _comparison(lambda a, b: a > b)
-    __ge__ = _comparison(lambda a, b: a >= b)
-    __eq__ = _comparison(lambda a, b: a == b)
-    __ne__ = _comparison(lambda a, b: a != b)
+    _, _, __iadd__ = operators(np.add)
+    _, _, __isub__ = operators(np.subtract)
+    _, _, __imul__ = operators(np.multiply)
+    _, _, __itruediv__ = operators(np.divide)
+    __pow__, __rpow__, __ipow__ = operators(np.power)
+    __mod__, __rmod__, __imod__ = operators(np.remainder)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = operators(np.floor_divide)
+    __matmul__, __rmatmul__, __imatmul__ = operators(np.matmul)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -75,10 +71,10 @@ class Methods:
         return other // self, other % self
 
     def __pos__(self) -> Any:
-        return np.positive(self)
+        return self._operate(np.positive, self)
 
     def __abs__(self) -> Any:
-        return np.absolute(self)
+        return self._operate(np.absolute, self)
 
     def __bool__(self) -> bool:
         return bool(plain(self))
@@ -98,13 +94,6 @@ class Methods:
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(plain(self), digits)
-
-    def __getattr__(self, name: str) -> Any:
-        """NumPy evaluates sin of an object array by calling each element's method sin."""
-        ufunc = getattr(np, name, None) if not name.startswith("_") else None
-        if isinstance(ufunc, np.ufunc):
-            return lambda *args: ufunc(self, *args)
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}; dd.value(x) gives the plain number")
 
     # ------------------------------------------------------------ ndarray attributes
 
@@ -162,13 +151,13 @@ class Methods:
         return self[at] if len(at) > 1 else flat[at[0]] if at else flat[0]
 
     def tolist(self) -> Any:
-        return [v.tolist() for v in self] if self.ndim else self[()]  # type: ignore[attr-defined]
+        return [v.tolist() for v in self] if self.ndim else self.item()  # type: ignore[attr-defined]
 
     def copy(self, order: str = "C") -> Any:
-        return np.copy(self, order=order) if self.ndim or hasattr(self, "_base") else self
+        return np.copy(self, order=order) if self.ndim or hasattr(self, "_link") else self
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
-        from .dual import astype
+        from .dispatch import astype
 
         return astype(self, np.dtype(dtype), copy)
 
@@ -212,6 +201,11 @@ def _method(name: str) -> Callable[..., Any]:
     method.__name__, method.__doc__ = name, f"As np.{name}(self, ...)."
     return method
 
+
+# NumPy evaluates sin of an object array by calling each element's method sin.
+for _ufunc in ELEMENTWISE:
+    if isinstance(_ufunc, np.ufunc) and not hasattr(Methods, _ufunc.__name__):
+        setattr(Methods, _ufunc.__name__, _method(_ufunc.__name__))
 
 # The methods that are a NumPy function of the same name and arguments.
 for _name in (

@@ -7,6 +7,7 @@ the array np.asarray makes of it.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,9 +25,9 @@ def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
     >>> len(leaves), rebuild("xyz")
     (3, {'a': 'x', 'b': ('y', 'z')})
     """
-    children = _children(tree, lists)
+    children = None if isinstance(tree, _LEAVES) else _children(tree, lists)
     if children is None:
-        return [tree], lambda new: new[0]
+        return [tree], _first
     parts = [flatten(child, lists) for child in children[0]]
     leaves = [leaf for part, _ in parts for leaf in part]
 
@@ -38,6 +39,10 @@ def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
         return children[1](made)
 
     return leaves, rebuild
+
+
+_LEAVES = (np.ndarray, float)
+_first: Rebuild = operator.itemgetter(0)
 
 
 def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], Any]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_letters
 from typing import Any
 
@@ -15,35 +16,35 @@ LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis 
 
 
 def _bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *args: Any) -> Plan:
-    """A product of two operands, given as the einsum `left,right->out`."""
+    """A product of two operands with axes, given as the einsum `left,right->out`."""
 
     def tangent(r: Any, values: Any, tangents: Any) -> Any:
-        (x, y), (dx, dy) = values, tangents
-        shape = shape_of(r)
-        first = None if dx is None else contract(dx, shape_of(x), left, _array(y), right, out)
-        second = None if dy is None else contract(dy, shape_of(y), right, _array(x), left, out)
-        if first is None or second is None:
-            return second if first is None else first
+        x, y = values
+        dx, dy = tangents
+        if dy is None:
+            return contract(dx, x.shape, left, y, right, out)
+        second = contract(dy, y.shape, right, x, left, out)
+        if dx is None:
+            return second
+        first, shape = contract(dx, x.shape, left, y, right, out), shape_of(r)
         return combine([(first, shape, 1), (second, shape, 1)], shape)
 
     return Plan((a, b), lambda x, y: function(x, y, *args), tangent)
 
 
-def _array(x: Any) -> Any:
-    return x if hasattr(x, "ndim") else np.asarray(x)
-
-
 @rule(np.matmul)
 def matmul(x1: Any, x2: Any, /) -> Any:
-    m, n = ndim(x1), ndim(x2)
+    return _bilinear(np.matmul, x1, x2, *_matmul_subscripts(ndim(x1), ndim(x2)))
+
+
+@lru_cache
+def _matmul_subscripts(m: int, n: int) -> tuple[str, str, str]:
     if m == 0 or n == 0:
         raise ValueError("matmul: an operand has no axes; use * to multiply by a number")
-    k = max(m, n) - 2
-    stack = LETTERS[:k]
-    left = "y" if m == 1 else stack[k - (m - 2) :] + "xy"
-    right = "y" if n == 1 else stack[k - (n - 2) :] + "yz"
-    out = stack * (max(m, n) > 2) + "x" * (m > 1) + "z" * (n > 1)
-    return _bilinear(np.matmul, x1, x2, left, right, out)
+    stack = LETTERS[: max(m, n) - 2] if max(m, n) > 2 else ""
+    left = "y" if m == 1 else stack[len(stack) - (m - 2) :] + "xy"
+    right = "y" if n == 1 else stack[len(stack) - (n - 2) :] + "yz"
+    return left, right, stack + "x" * (m > 1) + "z" * (n > 1)
 
 
 @rule(np.dot)
@@ -116,7 +117,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
             rest = ",".join(subs[j] for j in others) + "->" + needed
             weight = np.einsum(rest, *[values[j] for j in others]) if others else np.ones(())
             if len(others) == 1 and subs[others[0]] == needed:
-                weight = _array(values[others[0]])
+                weight = np.asarray(values[others[0]]) if isinstance(values[others[0]], float) else values[others[0]]
             terms.append((contract(t, shape_of(values[k]), sub, weight, needed, result), shape_of(r), 1))
         return combine(terms, shape_of(r))
 

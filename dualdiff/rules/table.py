@@ -30,23 +30,33 @@ class Elementwise(NamedTuple):
     select: bool = False
 
 
-class Move(NamedTuple):
+class Move:
     """A function of one array that only moves, repeats or drops elements; see `tangents.gather`."""
 
-    operand: Any
-    move: Callable[[Any], Any]
-    batched: Callable[[Any], Any] | None = None
+    __slots__ = ("batched", "move", "operand")
+
+    def __init__(
+        self, operand: Any, move: Callable[[Any], Any], batched: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.operand = operand
+        self.move = move
+        self.batched = batched
 
 
-class Plan(NamedTuple):
+class Plan:
     """A primitive: `value(*values)`, then `tangent(result, values, tangents)`, with None for an operand without one.
 
     For several results both return tuples; None among the tangents marks a result that has derivative zero.
     """
 
-    operands: tuple[Any, ...]
-    value: Callable[..., Any]
-    tangent: Callable[[Any, Any, Any], Any]
+    __slots__ = ("operands", "tangent", "value")
+
+    def __init__(
+        self, operands: tuple[Any, ...], value: Callable[..., Any], tangent: Callable[[Any, Any, Any], Any]
+    ) -> None:
+        self.operands = operands
+        self.value = value
+        self.tangent = tangent
 
 
 ELEMENTWISE: dict[Callable[..., Any], Elementwise] = {}
@@ -82,12 +92,18 @@ def plain(x: Any) -> Any:
 
 def ndim(x: Any) -> int:
     """Number of axes of an array-like that may be a Dual."""
-    return x.ndim if hasattr(x, "ndim") else np.ndim(x)
+    try:
+        return x.ndim  # type: ignore[no-any-return]
+    except AttributeError:
+        return np.ndim(x)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """Shape of an array-like that may be a Dual."""
-    return x.shape if hasattr(x, "shape") else np.shape(x)
+    try:
+        return x.shape  # type: ignore[no-any-return]
+    except AttributeError:
+        return np.shape(x)
 
 
 def axes_of(axis: Any, n: int) -> tuple[int, ...]:

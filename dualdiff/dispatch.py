@@ -1,0 +1,365 @@
+"""Carrying out what the rule table says: operators, ufuncs, functions, and the making of new arrays.
+
+In every operation the operands with the largest tag are the variables and the others constants; values are computed
+under the user's floating-point error settings, derivatives with warnings off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dual import Dual, DualArray, Link, _new, _wrap, as_array, buffer, numeric
+from .errors import NotDifferentiableError, tangent_loss, user_line
+from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
+from .rules.elementwise import ARRAY, SCALAR
+from .rules.table import ACCUMULATE, REDUCE, Elementwise, Move, Plan, plain, shape_of
+from .tangents import Structured, combine, expand, gather, hush, scale, unhush
+
+# ---------------------------------------------------------------- new arrays
+
+_FILLED = {np.zeros_like, np.ones_like, np.empty_like, np.full_like}
+_LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.array, np.asarray, np.asanyarray, np.arange}
+CREATE = _FILLED | _LIKE | {np.ascontiguousarray, np.asfortranarray}
+
+
+def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
+    """np.zeros_like(x) and its kin, np.zeros(n, like=x) and its kin: arrays that can hold tangents."""
+    like = next((a for a in args[:1] if isinstance(a, Dual)), self) if func in _FILLED else self
+    fill = None
+    if func in (np.full, np.full_like):
+        at = 1 if len(args) > 1 else "fill_value"
+        fill = args[1] if at == 1 else kwargs[at]
+        args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
+        kwargs = {"dtype": np.asarray(plain(like)).dtype if func is np.full_like else np.result_type(plain(fill)), **kwargs}
+        func = np.empty_like if func is np.full_like else np.empty
+    if func in (np.array, np.asarray, np.asanyarray):
+        made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
+        return made if isinstance(made, Dual) else buffer(like, made)
+    made = func(*[plain(a) for a in args], **{k: plain(v) for k, v in kwargs.items()})
+    if made.dtype.kind in "biu" and "dtype" not in kwargs and len(args) < 2:
+        made = made.astype(float)  # a buffer like a float one
+    r = buffer(like, made)
+    if fill is not None:
+        r[...] = fill
+    return r
+
+
+# ---------------------------------------------------------------- applying rules
+
+
+def operate(function: Any, *operands: Any) -> Any:
+    """An operator: NotImplemented for operands that are not numbers."""
+    if len(operands) == 1:
+        return Dual.__array_ufunc__(operands[0], function, "__call__", *operands)
+    a, b = operands
+    if function in BINARY and type(a) is not DualArray and type(b) is not DualArray:
+        r = scalar_call(function, a, b)
+        if r is not None:
+            return r
+    if not isinstance(a, OPERANDS) or not isinstance(b, OPERANDS):
+        return NotImplemented
+    if function in ELEMENTWISE:
+        return call(ELEMENTWISE[function], operands)
+    return ufunc(function, "__call__", operands, {})
+
+
+OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple)
+Dual._operate = staticmethod(operate)
+
+# The elementwise functions that Python's own floats can do, without NumPy.
+UNARY = {f: (r.scalar, r.partials[0]) for f, r in ELEMENTWISE.items() if r.scalar is not None and len(r.partials) == 1}
+BINARY = {f: (r.scalar, *r.partials) for f, r in ELEMENTWISE.items() if r.scalar is not None and len(r.partials) == 2}
+
+
+def scaled(t: Any, w: Any) -> bool:
+    """Whether w * t needed no strong zero: t has one direction or many, and w is finite."""
+    return type(t) is np.ndarray and w - w == 0
+
+
+def scalar_call(function: Any, a: Any, b: Any) -> Any:
+    """A function of two plain floats, one of them at least with a tangent; None where NumPy must decide."""
+    da = db = None
+    tag = -1
+    if type(a) is Dual:
+        da, tag, a = a.tangent, a._tag, a.value
+    if type(b) is Dual:
+        if b._tag != tag and da is not None:
+            return None
+        db, tag, b = b.tangent, b._tag, b.value
+    if (type(a) is not float and type(a) is not int) or (type(b) is not float and type(b) is not int) or tag == -1:
+        return None
+    f, by_a, by_b = BINARY[function]
+    try:
+        y = f(a, b)
+        if da is None:
+            w = by_b(SCALAR, a, b, y)
+            t = db * w
+        else:
+            w = by_a(SCALAR, a, b, y)
+            t = da * w
+            if db is not None:
+                v = by_b(SCALAR, a, b, y)
+                t = t + db * v
+                w = w + v - v
+    except (ArithmeticError, ValueError, TypeError):
+        return None  # outside math's domain, where NumPy has an answer
+    if type(y) is not float or not (t == t if type(t) is float else scaled(t, w)):
+        return None
+    r = _new(Dual)
+    r.value = y
+    r.tangent = t
+    r._tag = tag
+    return r
+
+
+def call(rule: Elementwise, operands: Any) -> Any:
+    """An elementwise function: its value, and the weighted sum of its operands' tangents."""
+    if len(operands) == 1:
+        x = operands[0]
+        tag, v, t = x._tag, x.value, x.tangent
+        if rule.function in COMPLEX and _is_complex(v):
+            return finish(COMPLEX[rule.function](x))
+        y = rule.function(v)
+        token = hush()
+        try:
+            w = rule.partials[0](ARRAY, np.asarray(v)[()] if type(v) in _PYTHON else v, y)
+            if type(w) is int:
+                _share(x)
+            t = combine([(t, shape_of(v), w)], shape_of(y), rule.select) if isinstance(t, Structured) else scale(t, w, rule.select)
+        finally:
+            unhush(token)
+        return _wrap(y, t, tag)
+    a, b = operands
+    first = second = None
+    tag = -1
+    if isinstance(a, Dual):
+        tag = a._tag
+    elif type(a) is not float:
+        a = constant(a)
+    if isinstance(b, Dual):
+        if b._tag >= tag:
+            tag, second, b = b._tag, b, b.value
+    elif type(b) is not float:
+        b = constant(b)
+    if isinstance(a, Dual) and a._tag == tag:
+        first, a = a, a.value
+    y = rule.function(a, b)
+    shape = shape_of(y)
+    if type(a) in _PYTHON and type(b) in _PYTHON:
+        a, b = np.asarray(a)[()], np.asarray(b)[()]  # NumPy's numbers, whose 1 / 0 is inf
+    token = hush()
+    try:
+        t = None if first is None else _term(first, rule.partials[0](ARRAY, a, b, y), shape, rule.select)
+        if second is not None:
+            term = _term(second, rule.partials[1](ARRAY, a, b, y), shape, rule.select)
+            if t is None or term is None:
+                t = t if term is None else term
+            else:
+                t = t + term if type(t) is not tuple else type(t[0]).combine([t, term], shape, rule.select)
+    finally:
+        unhush(token)
+    if type(t) is tuple:
+        t = type(t[0]).combine([t], shape, rule.select)
+    return _wrap(y, t, tag)
+
+
+_PYTHON = {float, int, complex}
+
+
+def _term(x: Dual, w: Any, shape: Any, select: bool) -> Any:
+    """One operand's contribution: scaled for dense tangents, left as a term to combine for structured ones."""
+    if type(w) is int:
+        if w == 0:
+            return None
+        _share(x)  # what is not scaled is passed on
+    t = x.tangent
+    have = shape_of(x.value)
+    if type(t) is not np.ndarray and isinstance(t, Structured):
+        return t, have, w
+    if len(have) != len(shape):
+        t = expand(t, len(have), len(shape))
+    return scale(t, w, select)
+
+
+def _is_complex(v: Any) -> bool:
+    return v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex
+
+
+_KNOWN = (Dual, float)
+_SCALARS = (float, int, complex, np.number, np.bool)
+
+
+def constant(x: Any) -> Any:
+    """An operand without a tangent, as something NumPy computes with."""
+    if type(x) is np.ndarray and x.dtype.kind in "fciub":
+        return x
+    if isinstance(x, _SCALARS):
+        return x
+    return np.asarray(numeric(x, "an operand")) if not isinstance(x, list | tuple) else numeric(np.asarray(x), "an operand")
+
+
+def finish(result: Any) -> Any:
+    """Carry out what a rule returned."""
+    kind = type(result)
+    return apply(result) if kind is Plan else move(result) if kind is Move else result
+
+
+def apply(plan: Plan) -> Any:
+    """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
+    values: list[Any] = []
+    ts: list[Any] = []
+    operands, tag = plan.operands, -1
+    for x in operands:
+        if isinstance(x, Dual):
+            if x._tag > tag:  # what was taken for a variable so far is a constant beside this one
+                values[:], ts[:], tag = operands[: len(ts)], [None] * len(ts), x._tag
+            here = x._tag == tag
+            values.append(x.value if here else x)
+            ts.append(x.tangent if here else None)
+        else:
+            values.append(x)
+            ts.append(None)
+    for k, x in enumerate(values):
+        if type(x) is not np.ndarray or x.dtype.kind not in "fc":
+            values[k] = x if isinstance(x, _KNOWN) else constant(x)
+    if tag == -1:
+        return plan.value(*values)
+    y = plan.value(*values)
+    token = hush()
+    try:
+        t = plan.tangent(y, values, ts)
+    finally:
+        unhush(token)
+    if isinstance(y, tuple):
+        parts = [_wrap(a, b, tag) for a, b in zip(y, t)]
+        return type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
+    if type(t) is not np.ndarray or t.base is not None or any(t is s for s in ts):
+        for x in operands:
+            _share(x)
+    return _wrap(y, t, tag)
+
+
+def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+    """x in another type; one that is not floating gives plain numbers, as int(x) does."""
+    if dtype.kind == "O":
+        return np.asarray(x)
+    if dtype.kind not in "fc":
+        return np.asarray(plain(x)).astype(dtype)
+    if dtype.kind == "f" and x.dtype.kind == "c":
+        raise TypeError("astype: complex to real would discard the imaginary part; write x.real")
+    if x.dtype == dtype and (not copy or not isinstance(x, DualArray)):
+        return x
+    if not isinstance(x, DualArray):
+        return _cast(as_array(x), dtype)[()]
+    return _cast(x, dtype)
+
+
+def _cast(x: DualArray, dtype: Any) -> Any:
+    v = x.value.astype(dtype)
+    _share((x,))
+    t = x.tangent
+    return _wrap(v, t if isinstance(t, Structured) else t.astype(dtype), x._tag)
+
+
+def _share(x: Any) -> None:
+    """Note that x's tangent is used elsewhere too: who assigns to x next copies it first."""
+    if isinstance(x, DualArray) and x._link is not None:
+        x._root()._link.owned = False  # type: ignore[union-attr]
+
+
+def move(m: Move) -> Any:
+    """A function of one array that only moves elements; a view of its operand where NumPy's result is one."""
+    x = m.operand
+    if not isinstance(x, DualArray):
+        if not isinstance(x, Dual):
+            return m.move(numeric(x, "an operand"))
+        x = as_array(x)
+    v = x.value
+    y = m.move(v)
+    r = _wrap(y, gather(x.tangent, v.shape, m.move, m.batched), x._tag)
+    if isinstance(y, np.ndarray):
+        view = y is v or (y.base is not None and (y.base is v or y.base is v.base))
+    elif isinstance(y, DualArray):
+        view = y is v or (y._link is not None and y._link.base is not None and y._root() is v._root())
+    else:
+        return r
+    if view:
+        root = x._root()
+        root._link.viewed = True
+        r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
+    else:
+        _share(x)
+    return r
+
+
+def store(out: Any, result: Any, name: str) -> Any:
+    """out=: a DualArray takes values and tangents, a plain array can take no tangent."""
+    if isinstance(out, tuple):
+        if len(out) != 1:
+            return tuple(store(o, r, name) for o, r in zip(out, result))
+        (out,) = out
+    if isinstance(out, DualArray):
+        out[...] = result
+    elif isinstance(result, Dual):
+        raise tangent_loss(f"np.{name} with a plain array as out= or on the left of an in-place operator")
+    else:
+        np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
+    """A ufunc, or one of its methods, with whatever options it was called."""
+    if method == "__call__" and not options:
+        if function in ELEMENTWISE and not (function in COMPLEX and function in PLAIN):
+            return call(ELEMENTWISE[function], inputs)
+        if function in FUNCTIONS:
+            return finish(FUNCTIONS[function](*inputs))
+    options = dict(options)
+    out = options.pop("out", None)
+    if out is not None:
+        where = options.pop("where", True)
+        result = ufunc(function, method, inputs, options)
+        if where is not True:
+            result = np.where(where, result, out[0])
+        return store(out, result, function.__name__)
+    if method != "__call__":
+        return _method(function, method, inputs, options)
+    for name in ("casting", "order", "subok"):
+        options.pop(name, None)
+    dtype = options.pop("dtype", None)
+    if function in COMPLEX and _is_complex(plain(inputs[0])):
+        result = finish(COMPLEX[function](*inputs))
+    elif function in PLAIN:
+        return function(*map(plain, inputs), **options)
+    elif options:
+        raise NotDifferentiableError(f"np.{function.__name__} with {', '.join(options)}= but no out={user_line()}")
+    elif function in ELEMENTWISE or function in FUNCTIONS:
+        result = ufunc(function, method, inputs, {})
+    else:
+        raise refused(function)
+    return result if dtype is None else result.astype(dtype)
+
+
+def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
+    """ufunc.reduce, .accumulate and .outer, where they are functions with a rule."""
+    if function in PLAIN:
+        return getattr(function, method)(*map(plain, inputs), **options)
+    if method == "outer" and len(inputs) == 2:
+        a, b = (x if isinstance(x, Dual) else np.asarray(x) for x in inputs)
+        return function(a[(..., *(None,) * b.ndim)], b, **options)
+    known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
+    if known is None or len(inputs) != 1:
+        raise refused(getattr(function, method), f"np.{function.__name__}.{method}")
+    return finish(FUNCTIONS[known](inputs[0], **{"axis": 0, **options}))
+
+
+def refused(function: Any, name: str | None = None) -> NotDifferentiableError:
+    if name is None:
+        module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np")
+        name = f"{module}.{getattr(function, '__name__', function)}"
+    reason = REFUSED.get(function, "it has no derivative rule")
+    return NotDifferentiableError(
+        f"{name} of a number with a tangent{user_line()}: {reason}; where its derivative may go, apply it to dd.value(x)"
+    )

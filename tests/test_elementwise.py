@@ -1,0 +1,376 @@
+"""Every elementwise rule against its exact derivative at 50 digits, and in every form in which it can be called.
+
+A rule in the table of the library needs a line in the table here: a rule without one fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import dualdiff as dd
+from dualdiff.rules import ELEMENTWISE
+from dualdiff.rules.nonsmooth import positive_part
+from dualdiff.rules.table import Elementwise
+
+inf, nan = np.inf, np.nan
+EPS = np.finfo(float).eps
+
+
+class Line(NamedTuple):
+    """Where a function has a derivative, and the derivative by each operand, for mpmath's numbers."""
+
+    domain: Callable[..., bool]
+    partials: tuple[Callable[..., Any], ...]
+
+
+def line(domain: Callable[..., bool], *partials: Callable[..., Any]) -> Line:
+    return Line(domain, partials)
+
+
+def everywhere(*x: float) -> bool:
+    return True
+
+
+def nonzero(*x: float) -> bool:
+    return x[-1] != 0
+
+
+def positive(*x: float) -> bool:
+    return x[0] > 0
+
+
+def inside(x: float) -> bool:
+    return -1 < x < 1
+
+
+def apart(x: float, y: float) -> bool:
+    return x != y
+
+
+# fmt: off
+EXACT = {
+    np.positive:    line(everywhere,      lambda x: 1),
+    np.negative:    line(everywhere,      lambda x: -1),
+    np.conjugate:   line(everywhere,      lambda x: 1),
+    np.deg2rad:     line(everywhere,      lambda x: mp.pi / 180),
+    np.radians:     line(everywhere,      lambda x: mp.pi / 180),
+    np.rad2deg:     line(everywhere,      lambda x: 180 / mp.pi),
+    np.degrees:     line(everywhere,      lambda x: 180 / mp.pi),
+    np.sin:         line(everywhere,      lambda x: mp.cos(x)),
+    np.cos:         line(everywhere,      lambda x: -mp.sin(x)),
+    np.tan:         line(everywhere,      lambda x: mp.sec(x)**2),
+    np.arcsin:      line(inside,          lambda x: 1 / mp.sqrt(1 - x) / mp.sqrt(1 + x)),
+    np.arccos:      line(inside,          lambda x: -1 / mp.sqrt(1 - x) / mp.sqrt(1 + x)),
+    np.arctan:      line(everywhere,      lambda x: 1 / (1 + x**2)),
+    np.sinh:        line(everywhere,      lambda x: mp.cosh(x)),
+    np.cosh:        line(everywhere,      lambda x: mp.sinh(x)),
+    np.tanh:        line(everywhere,      lambda x: 1 / mp.cosh(x)**2),
+    np.arcsinh:     line(everywhere,      lambda x: 1 / mp.sqrt(1 + x**2)),
+    np.arccosh:     line(lambda x: x > 1, lambda x: 1 / (mp.sqrt(x - 1) * mp.sqrt(x + 1))),
+    np.arctanh:     line(inside,          lambda x: 1 / (1 - x) / (1 + x)),
+    np.exp:         line(everywhere,      lambda x: mp.exp(x)),
+    np.exp2:        line(everywhere,      lambda x: 2**x * mp.log(2)),
+    np.expm1:       line(everywhere,      lambda x: mp.exp(x)),
+    np.log:         line(positive,        lambda x: 1 / x),
+    np.log2:        line(positive,        lambda x: 1 / x / mp.log(2)),
+    np.log10:       line(positive,        lambda x: 1 / x / mp.log(10)),
+    np.log1p:       line(lambda x: x > -1, lambda x: 1 / (1 + x)),
+    np.sqrt:        line(positive,        lambda x: 1 / (2 * mp.sqrt(x))),
+    np.cbrt:        line(nonzero,         lambda x: 1 / (3 * mp.cbrt(x**2))),
+    np.square:      line(everywhere,      lambda x: 2 * x),
+    np.reciprocal:  line(nonzero,         lambda x: -1 / x**2),
+    np.absolute:    line(nonzero,         lambda x: mp.sign(x)),
+    np.fabs:        line(nonzero,         lambda x: mp.sign(x)),
+    positive_part:  line(everywhere,      lambda x: int(x > 0)),
+    np.add:         line(everywhere,      lambda x, y: 1,                         lambda x, y: 1),
+    np.subtract:    line(everywhere,      lambda x, y: 1,                         lambda x, y: -1),
+    np.multiply:    line(everywhere,      lambda x, y: y,                         lambda x, y: x),
+    np.divide:      line(nonzero,         lambda x, y: 1 / y,                     lambda x, y: -x / y**2),
+    np.power:       line(positive,        lambda x, y: y * x**(y - 1),            lambda x, y: x**y * mp.log(x)),
+    np.float_power: line(positive,        lambda x, y: y * x**(y - 1),            lambda x, y: x**y * mp.log(x)),
+    np.hypot:       line(nonzero,         lambda x, y: x / mp.hypot(x, y),        lambda x, y: y / mp.hypot(x, y)),
+    np.arctan2:     line(nonzero,         lambda x, y: y / (x**2 + y**2),         lambda x, y: -x / (x**2 + y**2)),
+    np.logaddexp:   line(everywhere,      lambda x, y: 1 / (1 + mp.exp(y - x)),   lambda x, y: 1 / (1 + mp.exp(x - y))),
+    np.logaddexp2:  line(everywhere,      lambda x, y: 1 / (1 + 2**(y - x)),      lambda x, y: 1 / (1 + 2**(x - y))),
+    np.remainder:   line(nonzero,         lambda x, y: 1,                         lambda x, y: -mp.floor(x / y)),
+    np.fmod:        line(nonzero,         lambda x, y: 1,                         lambda x, y: -truncated(x / y)),
+    np.copysign:    line(nonzero,         lambda x, y: mp.sign(x) * mp.sign(y),   lambda x, y: 0),
+    np.heaviside:   line(nonzero,         lambda x, y: 0,                         lambda x, y: int(x == 0)),
+    np.maximum:     line(apart,           lambda x, y: int(x > y),                lambda x, y: int(y > x)),
+    np.minimum:     line(apart,           lambda x, y: int(x < y),                lambda x, y: int(y < x)),
+    np.fmax:        line(apart,           lambda x, y: int(x > y),                lambda x, y: int(y > x)),
+    np.fmin:        line(apart,           lambda x, y: int(x < y),                lambda x, y: int(y < x)),
+    np.ldexp:       line(everywhere,      lambda x, n: mp.mpf(2)**n),  # the exponent is an int
+}
+# fmt: on
+CALLED = {positive_part: dd.relu}  # rules of functions that are not called by the name they have in the table
+NOT_ANALYTIC = {np.conjugate, np.absolute, np.maximum, np.minimum, np.fmax, np.fmin}
+KINKED = {np.remainder, np.fmod, np.copysign, np.heaviside, np.cbrt}  # not for rough points: kinks or jumps are near
+
+NUMPY = [f for f in ELEMENTWISE if getattr(np, f.__name__, None) is f or f in CALLED]
+UNARY = [f for f in NUMPY if len(ELEMENTWISE[f].partials) == 1]
+BINARY = [f for f in NUMPY if len(ELEMENTWISE[f].partials) == 2]
+COMPLEX = [f for f in NUMPY if f not in NOT_ANALYTIC and {"D->D", "DD->D"} & set(getattr(f, "types", ()))]
+
+
+def name(value: Any) -> str | None:
+    return value.__name__ if callable(value) else None
+
+
+def truncated(x: Any) -> Any:
+    return mp.floor(x) if x > 0 else mp.ceil(x)
+
+
+def test_every_rule_has_its_line_here() -> None:
+    assert set(NUMPY) <= set(EXACT)
+
+
+# ---------------------------------------------------------------- accuracy
+
+rng = np.random.default_rng(0)
+SIZES = [1e-200, 1e-100, 1e-20, 1e-8, 1e-3, 0.1, 0.5, 0.9, 1, 1.5, 3, 7, 20, 50, 300, 700, 1e4, 1e8, 1e20, 1e100, 1e200]
+EDGES = [np.nextafter(1, 0), np.nextafter(1, 2), 1 - 1e-10, 1 + 1e-10]
+LINE = np.concatenate([SIZES, EDGES, rng.uniform(0, 1, 30), rng.exponential(5, 30)])
+LINE = np.concatenate([LINE, -LINE, [0.0]])
+SOME = np.array([s * x for x in (1e-200, 1e-20, 0.1, 0.7, 1, 2, 7, 1e4, 1e150) for s in (1, -1)])
+PLANE = np.array([*itertools.product(SOME, SOME), *rng.normal(size=(100, 2)), (1.0, 0.1), (-1.0, 0.1), (0.0, 1.0)]).T
+
+
+def points(function: Any) -> list[Any]:
+    """Arrays of operands all over the domain where the value is finite; ints for an operand that must be one."""
+    operands = [LINE] if function in UNARY else [*PLANE]
+    if function is np.ldexp:
+        operands = [x.astype(np.int64 if k else float) for k, x in enumerate(np.clip(operands, -300, 300))]
+    with np.errstate(all="ignore"):
+        good = np.isfinite(CALLED.get(function, function)(*operands))
+    good &= [EXACT[function].domain(*x) for x in zip(*operands)]
+    return [x[good] for x in operands]
+
+
+def exact(partial: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    with mp.workdps(50):
+        number = mp.mpc if np.iscomplexobj(operands[0]) else mp.mpf
+        due = [partial(*map(number, x)) for x in zip(*(np.ravel(a).tolist() for a in operands))]
+        return np.array([complex(d) if number is mp.mpc else float(d) for d in due]).reshape(operands[0].shape)
+
+
+def slope(function: Any, operands: Sequence[Any], k: int) -> Any:
+    """The partial derivative by operand k at each point, along one direction."""
+    f = CALLED.get(function, function)
+    x = operands[k]
+    return dd.jvp(lambda v: f(*operands[:k], v, *operands[k + 1 :]), (x,), (np.ones_like(x),))[1]
+
+
+def worst(got: Any, due: Any) -> float:
+    """The largest error in units of the last place; numbers below the normal ones count as the smallest of these."""
+    with np.errstate(all="ignore"):
+        error = np.abs(got - due) / np.maximum(np.abs(due), np.finfo(float).tiny) / EPS
+    same = (got == due) | (np.isnan(got) & np.isnan(due))
+    return float(np.max(np.where(same, 0, np.where(np.isfinite(error), error, inf)), initial=0))
+
+
+def quiet(f: Callable[..., Any], *operands: Any) -> bool:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        f(*operands)
+    return not caught
+
+
+def check_accuracy(function: Any) -> None:
+    """A few units in the last place at every point, and no warning where the function gives none."""
+    operands = points(function)
+    assert operands[0].size >= 20
+    silent = np.array([quiet(CALLED.get(function, function), *x) for x in zip(*operands)])
+    for k, partial in enumerate(EXACT[function].partials):
+        due = exact(partial, operands)
+        assert worst(slope(function, [x[silent] for x in operands], k), due[silent]) < 8
+        with np.errstate(all="ignore"):
+            assert worst(slope(function, [x[~silent] for x in operands], k), due[~silent]) < 8
+
+
+@pytest.mark.parametrize("function", NUMPY, ids=name)
+def test_accuracy(function: Any) -> None:
+    check_accuracy(function)
+
+
+@pytest.mark.parametrize(
+    "function, wrong",
+    [
+        (np.sin, lambda m, x, y: m.cos(x) * (1 + 1e-14)),
+        (np.tanh, lambda m, x, y: 1 - y * y),  # cancels
+        (np.arcsinh, lambda m, x, y: 1 / m.sqrt(1 + x * x)),  # overflows
+        (np.log, lambda m, x, y: 1 / abs(x) if np.all(x < 1e200) else 0 * x),  # wrong at one point
+        (np.sqrt, lambda m, x, y: 1 / y),
+    ],
+    ids=name,
+)
+def test_the_check_finds_a_wrong_rule(monkeypatch: pytest.MonkeyPatch, function: Any, wrong: Any) -> None:
+    check_accuracy(function)
+    monkeypatch.setitem(ELEMENTWISE, function, Elementwise(function, (wrong,)))
+    with pytest.raises(AssertionError), np.errstate(all="ignore"):
+        check_accuracy(function)
+
+
+@pytest.mark.parametrize("function", COMPLEX, ids=name)
+def test_complex_derivative(function: Any) -> None:
+    """The complex derivative of an analytic function, from the smallest to the largest numbers."""
+    count = len(ELEMENTWISE[function].partials)
+    turned = np.multiply.outer([1e-200, 1e-9, 0.5, 2, 30, 400, 1e10, 1e200], np.exp(1j * np.array([0.3, 2.0, -2.5])))
+    operands = np.concatenate(
+        [rng.normal(size=(count, 50, 2)) @ [1, 1j], [turned.ravel()[::s] for s in (1, -1)[:count]]], 1
+    )
+    with np.errstate(all="ignore"):
+        operands = operands[:, np.isfinite(function(*operands))]
+        for k, partial in enumerate(EXACT[function].partials):
+            due, got = exact(partial, operands), slope(function, [*operands], k)
+            here = np.isfinite(due)
+            np.testing.assert_allclose(got[here], due[here], rtol=1e-13, atol=1e-307)
+            one = [complex(x[0]) for x in operands]
+            assert dd.derivative(function, k)(*one) == pytest.approx(got[0], rel=1e-14)
+
+
+@pytest.mark.parametrize("function", [np.absolute, np.conjugate, np.real, np.imag, np.angle, np.sign], ids=name)
+def test_functions_that_are_linear_over_the_reals_only(function: Any) -> None:
+    z, v = rng.normal(size=(2, 20, 2)) @ [1, 1j]
+    value, tangent = dd.jvp(function, (z,), (v,))
+    np.testing.assert_array_equal(value, function(z))
+    np.testing.assert_allclose(tangent, (function(z + 1e-6 * v) - function(z - 1e-6 * v)) / 2e-6, rtol=1e-7)
+    assert tangent.dtype == value.dtype
+    if function is not np.angle:  # angle of a real number is plain
+        assert dd.jvp(function, (0j,), (0j,))[1] == 0
+
+
+# ---------------------------------------------------------------- the same in every form of call
+
+
+def rough(function: Any, shapes: Sequence[tuple[int, ...]], dtype: Any = float) -> list[Any]:
+    """Operands of these shapes inside the domain, and far from where the function bends."""
+    low, high = {np.arccosh: (1.5, 3)}.get(function, (0.2, 0.9))
+    operands = [rng.uniform(low + k, high + k, shape).astype(dtype) for k, shape in enumerate(shapes)]
+    if function is np.ldexp:
+        operands[1] = np.asarray(np.round(3 * operands[1])).astype(np.int32)
+    return operands
+
+
+def moving(function: Any) -> list[int]:
+    return [k for k in range(len(ELEMENTWISE[function].partials)) if function is not np.ldexp or k == 0]
+
+
+ONE = [[()], [(3,)], [(2, 3)], [(0,)], [(2, 0)]]
+TWO = [
+    [(), ()],
+    [(3,), ()],
+    [(), (3,)],
+    [(2, 3), (3,)],
+    [(1, 3), (2, 1)],
+    [(2, 1), (2, 3)],
+    [(0,), ()],
+    [(0, 3), (1, 3)],
+]
+
+
+@pytest.mark.parametrize("function", NUMPY, ids=name)
+def test_shapes_and_directions(function: Any) -> None:
+    """The value is NumPy's; a direction alone, directions together, and Jacobians of every chunk size agree."""
+    f = CALLED.get(function, function)
+    for shapes in ONE if function in UNARY else TWO:
+        operands = rough(function, shapes)
+        kept = [x.copy() for x in operands]
+        ks = tuple(moving(function))
+        directions = [rng.normal(size=np.shape(operands[k])) for k in ks]
+
+        def g(*moved: Any, operands: Any = operands, ks: Any = ks) -> Any:
+            return f(*[moved[ks.index(k)] if k in ks else x for k, x in enumerate(operands)])
+
+        value, tangent = dd.jvp(g, [operands[k] for k in ks], directions)
+        np.testing.assert_array_equal(value, f(*operands), strict=np.ndim(value) > 0)
+        due = sum(slope(function, [*np.broadcast_arrays(*operands)], k) * v for k, v in zip(ks, directions))
+        np.testing.assert_allclose(tangent, np.broadcast_to(due, np.shape(value)), rtol=1e-14, atol=1e-15)
+        whole = dd.jacobian(g, ks)(*[operands[k] for k in ks])
+        for chunk_size in (1, 2):
+            parts = dd.jacobian(g, ks, chunk_size=chunk_size)(*[operands[k] for k in ks])
+            for j, part, k in zip(whole, parts, ks):
+                assert np.shape(j) == np.shape(value) + np.shape(operands[k])
+                np.testing.assert_allclose(part, j, rtol=1e-15)
+        along = sum(np.tensordot(j, v, np.ndim(v)) for j, v in zip(whole, directions))
+        np.testing.assert_allclose(along, tangent, rtol=1e-13, atol=1e-14)
+        for x, before in zip(operands, kept):
+            np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("function", NUMPY, ids=name)
+def test_dtype_stays(function: Any, dtype: Any) -> None:
+    f = CALLED.get(function, function)
+    operands = rough(function, [(5,)] * len(ELEMENTWISE[function].partials), dtype)
+    for k in moving(function):
+        x = operands[k]
+        y = f(*operands[:k], dd.Dual(x, np.ones(5, dtype)), *operands[k + 1 :])
+        if not isinstance(y, dd.Dual):
+            continue  # the derivative by this operand is 0
+        assert y.value.dtype == y.tangent.dtype == f(*operands).dtype
+        due = slope(function, [a.astype(float) if a.dtype.kind == "f" else a for a in operands], k)
+        np.testing.assert_allclose(y.tangent, due, rtol=20 * float(np.finfo(dtype).eps))
+        if function in BINARY and function is not np.ldexp:  # a Python number does not widen
+            y = f(
+                *[
+                    a if j == k else float(a[0])
+                    for j, a in enumerate([*operands[:k], dd.Dual(x, x), *operands[k + 1 :]])
+                ]
+            )
+            due_dtype = f(*[a if j == k else float(a[0]) for j, a in enumerate(operands)]).dtype
+            assert y.value.dtype == y.tangent.dtype == due_dtype
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e308, -1e308, 5e-324, 1e-310, inf, -inf, nan]
+
+
+@pytest.mark.parametrize("function", NUMPY, ids=name)
+def test_numbers_and_arrays_agree_everywhere(function: Any) -> None:
+    """Python floats and arrays of no axes have the same slope, at infinities, zeros and NaN too, and none raises."""
+    f = CALLED.get(function, function)
+    numbers = [*SPECIAL, *rng.normal(size=10)]
+    for x in itertools.product(numbers, repeat=len(ELEMENTWISE[function].partials)) if function is not np.ldexp else ():
+        for k in moving(function):
+            with np.errstate(all="ignore"):
+                fast = dd.jvp(lambda v, k=k, x=x: f(*x[:k], v, *x[k + 1 :]), (x[k],), (1.0,))
+                array = dd.jvp(lambda v, k=k, x=x: f(*x[:k], v, *x[k + 1 :]), (np.array(x[k]),), (np.array(1.0),))
+            if not np.isnan(fast[0]):
+                assert worst(np.array(fast), np.array(array)) < 8, (x, k, fast, array)
+
+
+@pytest.mark.parametrize("function", [f for f in NUMPY if f not in KINKED | {np.ldexp, positive_part}], ids=name)
+def test_second_derivative(function: Any) -> None:
+    """Nested derivatives, by the same operand and by both, against differences at 50 digits of the exact derivative."""
+    operands = [float(x) for x in rough(function, [()] * len(ELEMENTWISE[function].partials))]
+    for j, k in itertools.product(moving(function), repeat=2):
+        with mp.workdps(50):
+            partial = EXACT[function].partials[j]
+            due = mp.diff(lambda v, k=k, p=partial: mp.mpf(p(*operands[:k], v, *operands[k + 1 :])), operands[k])
+        for form in (float, np.array):  # numbers, and arrays of no axes
+            got = dd.derivative(dd.derivative(function, j), k)(*map(form, operands))
+            assert float(got) == pytest.approx(float(due), rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("function", [f for f in NUMPY if f in BINARY and f is not np.ldexp], ids=name)
+def test_one_variable_as_both_operands(function: Any) -> None:
+    """The rule of the total derivative, at a number and at an array."""
+    x = rough(function, [(3,)])[0]
+    due = sum(slope(function, [x, x], k) for k in (0, 1))
+    np.testing.assert_allclose(dd.jvp(lambda v: function(v, v), (x,), (np.ones(3),))[1], due, rtol=1e-15, atol=1e-15)
+    assert dd.derivative(lambda v: function(v, v))(float(x[0])) == pytest.approx(due[0], rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize("function", BINARY, ids=name)
+def test_outer(function: Any) -> None:
+    x, y = rough(function, [(2,), (3,)])
+    value, tangent = dd.jvp(lambda v: function.outer(v, y), (x,), (np.ones(2),))
+    np.testing.assert_array_equal(value, function.outer(x, y))
+    np.testing.assert_array_equal(tangent, slope(function, [*np.broadcast_arrays(x[:, None], y)], 0))
