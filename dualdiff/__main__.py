@@ -15,8 +15,10 @@ import importlib.util
 import inspect
 import keyword
 import math
+import operator
 import os
 import re
+import shutil
 import sys
 import textwrap
 import traceback
@@ -35,9 +37,9 @@ from .rules import FUNCTIONS as RULES
 
 __all__ = ["main"]
 
-LONGEST, LARGEST = 2000, 300  # characters of a formula; numbers in its inputs, whose square no intermediate outgrows
+LONGEST, LARGEST = 10_000, 100  # characters of a formula or value; numbers that a formula takes, a direction each
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
-SPELLINGS = {"^": "**", "×": "*", "·": "*", "−": "-"}
+SPELLINGS = str.maketrans({"^": "**", "×": "*", "·": "*", "−": "-"})
 OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
     ast.Add: ("{} + {}", np.add),
     ast.Sub: ("{} - {}", np.subtract),
@@ -48,123 +50,103 @@ OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
     ast.Mod: ("{} % {}", np.remainder),
     ast.FloorDiv: ("{} // {}", np.floor_divide),
     ast.USub: ("-{}", np.negative),
-    ast.UAdd: ("{}", np.positive),
+    ast.UAdd: ("+{}", np.positive),
     ast.Lt: ("{} < {}", np.less),
     ast.LtE: ("{} <= {}", np.less_equal),
     ast.Gt: ("{} > {}", np.greater),
     ast.GtE: ("{} >= {}", np.greater_equal),
-    ast.Eq: ("{} == {}", np.equal),
-    ast.NotEq: ("{} != {}", np.not_equal),
 }
-# The functions by number of arguments; none makes an array larger than a matrix of its operands' elements.
+# Functions by their number of arguments, 0 for any. None gives more than a matrix of its arguments' elements.
 TAKING = {
-    0: "max min",  # any number: max(x) of a vector, max(x, y, ...) elementwise
-    1: "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt "
-    "cbrt square reciprocal absolute fabs sign floor ceil trunc round degrees radians sinc erf erfc expit gammaln sum "
-    "prod mean var std cumsum cumprod diff ptp median norm transpose diagonal trace det inv",
+    0: "max min",
+    1: "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p "
+    "sqrt cbrt square reciprocal absolute fabs sign floor ceil trunc round degrees radians sinc sum prod mean var std "
+    "cumsum cumprod diff ptp median norm transpose diagonal trace det inv erf erfc expit gammaln",
     2: "maximum minimum power hypot arctan2 copysign fmod logaddexp dot inner vdot matmul cross solve",
     3: "clip where",
 }
-ALIASES = {"abs": "absolute", "ln": "log", "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
-ALIASES |= {"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "atan2": "arctan2"}
+ALIASES = {"ln": "log", "abs": "absolute", "pow": "power", "atan2": "arctan2"}
+ALIASES |= {f"a{name}": f"arc{name}" for name in "sin cos tan sinh cosh tanh".split()}
 ALONG_AXIS = set("max min sum prod mean var std cumsum cumprod diff ptp median norm".split())
 
-_RULED = {f.__name__: f for table in (PLAIN, RULES, ELEMENTWISE) for f in table}  # names without a rule (yet) drop out
+_RULED = {f.__name__: f for table in (PLAIN, RULES, ELEMENTWISE) for f in table}  # names without a rule drop out
 FUNCTIONS = {name: (_RULED[name], n) for n, names in TAKING.items() for name in names.split() if name in _RULED}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in ALIASES.items()} | {"relu": (relu, 1)}
+
+Show = Callable[[Any], str]
+Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
 
 
 class CommandError(Exception):
     """What is wrong with the command line, said in one line."""
 
 
-class Item(NamedTuple):
-    """A number in a formula: a row of the table (`text` is its name) or a constant (`text` is how it is written)."""
-
-    text: str
-    value: Any
-    varies: bool
-
-
-class Result(NamedTuple):
-    """A result: its label, value, and Jacobian with a row for each element and a column for each direction."""
-
-    label: str
-    value: Any
-    jacobian: Any
-
-
 # ---------------------------------------------------------------- reading formulas and values
 
 
 def parse(text: str) -> ast.expr:
-    """The syntax tree of a formula in which nothing is left that the whitelist does not know.
+    """The syntax tree of a formula, in which nothing is left that the whitelist does not know.
 
-    >>> ast.unparse(parse("2 x^2".replace(" ", "*")))
-    '2 * x ** 2'
     >>> parse("x.__class__")
     Traceback (most recent call last):
     dualdiff.__main__.CommandError: 'x.__class__' can't be used in a formula
     """
-    if len(text) > LONGEST:
-        raise CommandError(f"the formula has {len(text)} characters, but at most {LONGEST} are read")
+    text = " ".join(text.split())
+    if not 0 < len(text) <= LONGEST:
+        raise CommandError(f"a formula of {len(text)} characters, more than {LONGEST}" if text else "an empty formula")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice on literals
-            tree = ast.parse(text.strip().translate(str.maketrans(SPELLINGS)), mode="eval").body
-    except SyntaxError as exc:
-        hint = "; write products with *, as in 2*x" if re.search(r"\d[A-Za-z_(]|\)[\w(]|\w \w", text) else ""
-        raise CommandError(f"bad formula {text.strip()!r}: {exc.msg.partition(' (')[0]}{hint}") from None
-    except (ValueError, MemoryError):  # a null character; nested beyond Python's parser
-        raise CommandError("bad formula: it can't be parsed") from None
+            tree = ast.parse(text.translate(SPELLINGS), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError) as exc:  # a null character, or too deep for Python's parser
+        hint = "; write 2*x for a product, sin(x) for a function" if re.search(r"\d[A-Za-z_(]|[\w)] \w", text) else ""
+        raise CommandError(f"bad formula {brief(text)!r}: {getattr(exc, 'msg', '') or 'it cannot be parsed'}{hint}") from None
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant):
-            allowed = type(node.value) in (int, float)
-        elif isinstance(node, ast.BinOp | ast.UnaryOp):
-            allowed = type(node.op) in OPERATORS
-        elif isinstance(node, ast.Compare):
-            allowed = len(node.ops) == 1 and type(node.ops[0]) in OPERATORS
-        elif isinstance(node, ast.Call):
-            allowed = check_call(node)
-        else:
-            known = (ast.Name, ast.List, ast.Tuple, ast.IfExp, ast.Subscript, ast.Slice)
-            allowed = isinstance(node, known) or not isinstance(node, ast.expr)
-        if not allowed:
-            raise CommandError(f"{textwrap.shorten(ast.unparse(node), 60)!r} can't be used in a formula")
+        match node:
+            case ast.Constant(value=value):
+                good = type(value) in (int, float)
+            case ast.BinOp(op=op) | ast.UnaryOp(op=op) | ast.Compare(ops=[op]):
+                good = type(op) in OPERATORS
+            case ast.Call():
+                good = check_call(node)
+            case _:
+                known = ast.Name, ast.List, ast.Tuple, ast.Subscript, ast.Slice
+                good = isinstance(node, known) or not isinstance(node, ast.expr)
+        if not good:
+            raise CommandError(f"{brief(ast.unparse(node))!r} can't be used in a formula")
     return tree
 
 
 def check_call(node: ast.Call) -> bool:
-    """Whether a call has a plain name and plain arguments; unknown functions and wrong counts raise."""
+    """Whether a call has a plain name and plain arguments; an unknown function or a wrong count raises."""
     if not isinstance(node.func, ast.Name):
         return False
     name, count = node.func.id, len(node.args)
     if name not in FUNCTIONS:
-        raise CommandError(f"unknown function {name!r}{near(name, FUNCTIONS) or '; products are written with *'}")
+        hint = near(name, FUNCTIONS) or "; see --help, and write products with *"
+        raise CommandError(f"unknown function {name!r}{hint}")
     n = FUNCTIONS[name][1]
-    if count != n and (n or not count):
+    if count != (n or max(count, 1)):
         raise CommandError(f"{name} takes {n or 'at least 1'} argument{'s' * (n > 1)}, not {count}")
     return all(k.arg == "axis" and name in ALONG_AXIS and count == 1 for k in node.keywords)
 
 
-def variables(trees: Iterable[ast.expr], given: Iterable[str]) -> None:
-    """Raise unless the names used in the formulas are those given (or constants), each of them."""
+def check_names(trees: Iterable[ast.expr], given: Iterable[str]) -> None:
+    """Raise unless the variables of the formulas are those given."""
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    calls = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    used = {node.id: None for node in nodes if isinstance(node, ast.Name) and id(node) not in calls}
-    match_names(used, [name for name in used if name not in CONSTANTS], given, "the formula")
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    used = dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called)
+    match_names(used, [name for name in used if name not in CONSTANTS], given, "used in the formula")
 
 
-def match_names(known: Iterable[str], needed: Iterable[str], given: Iterable[str], where: str) -> None:
-    """Raise unless each name that is needed is given, and each given one known."""
-    given, known = list(given), list(known)
-    spare = [name for name in given if name not in known]
-    for name in needed:
-        if name not in given:
-            hint = near(name, [*spare, *CONSTANTS]) or (f"; {name} is a function: {name}(...)" if name in FUNCTIONS else "")
-            raise CommandError(f"no value for {name!r}: add {name}=...{hint}")
+def match_names(known: Iterable[str], needed: Iterable[str], given: Iterable[str], how: str) -> None:
+    """Raise unless every name that is needed is given, and every name that is given is known."""
+    spare, missing = [n for n in given if n not in known], [n for n in needed if n not in given]
+    for name in missing:
+        hint = f"; {name}(...) is a function" if name in FUNCTIONS else near(name, [*spare, *CONSTANTS])
+        raise CommandError(f"no value for {name!r}: add {name}=...{hint}")
     for name in spare:
-        raise CommandError(f"{name!r} is given but not used in {where}{near(name, set(known) - set(given))}")
+        raise CommandError(f"{name!r} is given but not {how}{near(name, [n for n in known if n not in given])}")
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -172,157 +154,149 @@ def near(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def brief(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def read_values(words: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
     """The words name=value as numbers and arrays, and all other words."""
     others: list[str] = []
     values: dict[str, Any] = {}
     for word in words:
-        match = re.fullmatch(r"\s*(\w+)\s*=(?!=)(.*)", word, re.DOTALL)
-        if match is None:
+        found = re.fullmatch(r"\s*(\w+)\s*=(?!=)(.*)", word, re.DOTALL)
+        if found is None:
             others.append(word)
             continue
-        name, text = unicodedata.normalize("NFKC", match[1]), match[2].strip()  # as Python's parser does with names
+        name, text = unicodedata.normalize("NFKC", found[1]), found[2]  # names as Python's parser reads them
         if not name.isidentifier() or keyword.iskeyword(name):
             raise CommandError(f"{name!r} can't be the name of a variable; choose another")
         if name in values:
             raise CommandError(f"{name!r} is given twice")
         try:
             tree = parse(text)
-            variables([tree], [])
-            value = Evaluation({}, str).visit(tree).value
+            check_names([tree], ())
+            values[name] = Evaluation({}, str).visit(tree).value
         except CommandError:
-            text = textwrap.shorten(text, 40)
-            raise CommandError(f"bad value {name}={text}: write {name}=1.5 or '{name}=[1, 2, 3]'") from None
-        values[name] = value if np.ndim(value) else float(value)
+            raise CommandError(f"bad value {name}={brief(text)}: write {name}=1.5 or {name}=[1,2,3]") from None
     return others, values
 
 
 # ---------------------------------------------------------------- walking a formula
 
 
+class Item(NamedTuple):
+    """A number in a formula: a row of the table, whose name is `text`, or a constant, written as `text`."""
+
+    text: str
+    value: Any
+    varies: bool
+
+
 class Evaluation:
     """The rows of a forward evaluation: the inputs, each with its own directions, then every operation once."""
 
-    def __init__(self, inputs: dict[str, Any], show: Callable[[Any], str]) -> None:
-        self.show = show
-        self.rows: list[tuple[str, str, Any]] = []  # name, operation, value
+    def __init__(self, inputs: dict[str, Any], show: Show) -> None:
+        self.show, self.n = show, sum(np.size(v) for v in inputs.values())
+        self.rows: list[tuple[str, str, Any, Any]] = []  # name, operation, value, tangents
         self.seen: dict[Any, Item] = {}
-        self.inputs: dict[str, Item] = {}
-        self.n = sum(np.size(v) for v in inputs.values())
         if self.n > LARGEST:
             raise CommandError(f"the inputs have {self.n} numbers, but a formula takes at most {LARGEST}")
-        at, identity = 0, np.eye(self.n)
-        for name, v in inputs.items():
-            seed = identity[:, at : at + np.size(v)].reshape(self.n, *np.shape(v))
-            self.inputs[name] = self.row(name, Dual(v, seed))
-            at += np.size(v)
+        seeds = np.split(np.eye(self.n), np.cumsum([np.size(v) for v in inputs.values()]), axis=1)
+        for (name, v), seed in zip(inputs.items(), seeds):
+            self.seen[name] = self.row(name, Dual(v, seed.reshape(self.n, *np.shape(v))))
+
+    def split(self, value: Any) -> tuple[Any, Any]:
+        """A value without its tangents, and these, one for each direction; zero where nothing moves."""
+        if isinstance(value, Dual):
+            return value.value, value.tangent
+        return value, np.zeros((self.n, *np.shape(value)))
 
     def row(self, operation: str, value: Any) -> Item:
-        name = f"v{len(self.rows) + 1}"
-        self.rows.append((name, operation, value))
-        return Item(name, value, True)
-
-    def constant(self, value: Any) -> Item:
-        return Item(self.show(value), value, False)
+        self.rows.append((f"v{len(self.rows) + 1}", operation, *self.split(value)))
+        return Item(self.rows[-1][0], value, True)
 
     def apply(self, node: ast.expr, form: str, function: Callable[..., Any], operands: Sequence[Item]) -> Item:
         """A row for function(*operands), unless there is one already or all of them are constants."""
-        key = (form, *[x.text if x.varies else repr(x.value) for x in operands])
+        key = (form, *[x.text if x.varies else repr(np.asarray(x.value).tolist()) for x in operands])
         if key not in self.seen:
             try:
                 with np.errstate(all="ignore"):
                     value = function(*[x.value for x in operands])
             except Exception as exc:  # whatever NumPy says about shapes, or the rules about derivatives
                 reason = re.sub(r" \(at [^)]*\)", "", str(exc))  # the line would be one of this file
-                raise CommandError(f"{textwrap.shorten(ast.unparse(node), 60)}: {reason}") from None
+                raise CommandError(f"{brief(ast.unparse(node))}: {reason}") from None
+            varies = any(x.varies for x in operands)
             text = form.format(*[x.text for x in operands])
-            self.seen[key] = self.row(text, value) if any(x.varies for x in operands) else self.constant(value)
+            self.seen[key] = self.row(text, value) if varies else Item(self.show(value), value, False)
         return self.seen[key]
 
     def visit(self, node: ast.expr) -> Item:
         """The item of a node; its operands' rows come first."""
         match node:
-            case ast.Constant(value=int() | float() as number):
+            case ast.Constant(value=int() | float() as constant):
                 try:
-                    return self.constant(np.float64(number))
+                    value = np.float64(constant)
                 except OverflowError:
-                    raise CommandError(f"a number of {len(str(number))} digits is too large") from None
+                    raise CommandError("a number in the formula is too large") from None
+                return Item(self.show(value), value, False)
             case ast.Name(id=name):
-                return self.inputs[name] if name in self.inputs else Item(name, np.float64(CONSTANTS[name]), False)
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.visit(operand)
+                return self.seen[name] if name in self.seen else Item(name, np.float64(CONSTANTS[name]), False)
             case ast.UnaryOp(op=op, operand=operand):
-                return self.apply(node, *OPERATORS[type(op)], [self.visit(operand)])
+                item = self.visit(operand)
+                return item if isinstance(op, ast.UAdd) else self.apply(node, *OPERATORS[type(op)], [item])
             case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
                 items = [self.visit(left), self.visit(right)]
                 items = [x._replace(text=f"({x.text})") if x.text.startswith("-") else x for x in items]
                 return self.apply(node, *OPERATORS[type(op)], items)
-            case ast.IfExp(test=test, body=body, orelse=orelse):
-                item = self.visit(test)
-                if np.ndim(item.value):
-                    raise CommandError(f"{ast.unparse(test)}: an if needs one number; where(...) chooses for each element")
-                return self.visit(body if item.value else orelse)
-            case ast.Subscript(value=value, slice=key):
-                item, index = self.visit(value), static(key)
-                form = "{}" + ast.unparse(node)[len(ast.unparse(value)) :]
-                return self.apply(node, form, lambda x: x[index], [item])
+            case ast.Subscript(value=array, slice=key):
+                index, form = static(key), "{}" + ast.unparse(node)[len(ast.unparse(array)) :]
+                return self.apply(node, form, lambda x: x[index], [self.visit(array)])
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 stack = lambda *items: np.stack(items) if items else np.zeros(0)
-                return self.apply(node, f"[{blanks(len(parts))}]", stack, [self.visit(part) for part in parts])
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-                function, form = FUNCTIONS[name][0], f"{name}({blanks(len(args))})"
-                if keywords:
-                    axis = static(keywords[0].value)
-                    function, form = functools.partial(function, axis=axis), form[:-1] + f", axis={axis})"
-                elif name in ("max", "min") and len(args) > 1:
-                    function = several(name, len(args))
+                return self.apply(node, f"[{blanks(parts)}]", stack, [self.visit(part) for part in parts])
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=options):
+                function, form = FUNCTIONS[name][0], f"{name}({blanks(args)})"
+                if options:
+                    axis = static(options[0].value)
+                    function, form = functools.partial(function, axis=axis), f"{form[:-1]}, axis={axis})"
+                elif FUNCTIONS[name][1] == 0 and len(args) > 1:  # max or min of several, a tie is shared by all
+                    among = function
+                    function = lambda *items: among(np.stack(np.broadcast_arrays(*items)), axis=0)
                 return self.apply(node, form, function, [self.visit(arg) for arg in args])
-        raise CommandError(f"{ast.unparse(node)!r} can't be used here")
-
-    def tangent(self, value: Any) -> Any:
-        """The derivatives along all directions, on a leading axis; zero where nothing moves."""
-        return value.tangent if isinstance(value, Dual) else np.zeros((self.n, *np.shape(value)))
-
-    def result(self, label: str, item: Item) -> Result:
-        v = item.value
-        return Result(label, plain(v), np.reshape(self.tangent(v), (self.n, int(np.size(plain(v))))).T)
-
-    def table(self, labels: dict[str, str], columns: list[str], full: bool) -> list[str]:
-        """The rows as text: one column for each direction; `labels` tells which rows are results."""
-        lines = [["", "operation", "value", *columns]]
-        for name, operation, value in self.rows:
-            cells = [self.show(x) for x in (plain(value), *self.tangent(value))]
-            lines.append([name + labels.get(name, ""), operation, *cells])
-        return table(lines, 3, full)
+        raise CommandError(f"{brief(ast.unparse(node))!r} can't be used here")
 
 
-def plain(x: Any) -> Any:
-    return x.value if isinstance(x, Dual) else x
+def blanks(parts: Sequence[Any]) -> str:
+    return ", ".join(["{}"] * len(parts))
 
 
-def blanks(n: int) -> str:
-    return ", ".join(["{}"] * n)
+def static(node: ast.expr) -> Any:
+    """An index or axis: whole numbers and slices, known before anything is computed."""
+    if isinstance(node, ast.Tuple):
+        return tuple(map(static, node.elts))
+    if isinstance(node, ast.Slice):
+        return slice(*[part and static(part) for part in (node.lower, node.upper, node.step)])
+    try:
+        return operator.index(ast.literal_eval(node))
+    except (TypeError, ValueError):
+        text = brief(ast.unparse(node))
+        raise CommandError(f"{text!r} is no index: use whole numbers, as in x[0] or x[1:3]") from None
 
 
-def several(name: str, n: int) -> Callable[..., Any]:
-    """max or min of several numbers: elementwise for two, among all of them (a tie is shared by all) for more."""
-    if n == 2:
-        return np.maximum if name == "max" else np.minimum
-    return lambda *items: getattr(np, name)(np.stack(items), axis=0)
-
-
-def static(node: ast.expr | None) -> Any:
-    """An index or axis: whole numbers and slices."""
-    match node:
-        case ast.Tuple(elts=parts):
-            return tuple(static(part) for part in parts)
-        case ast.Slice(lower=lower, upper=upper, step=step):
-            return slice(*[None if part is None else static(part) for part in (lower, upper, step)])
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
-            return -number
-        case ast.Constant(value=int() as number):
-            return number
-    raise CommandError(f"{ast.unparse(node) if node else ''!r} is no index: use whole numbers, as in x[0] or x[1:3]")
+def evaluate(text: str, inputs: dict[str, Any], show: Show) -> tuple[list[Result], list[list[str]]]:
+    """The results of a formula, and the lines of its table: name, operation, value, tangents."""
+    trees = [parse(part) for part in text.strip("; \n").split(";")]
+    check_names(trees, inputs)
+    sheet = Evaluation(inputs, show)
+    items = [sheet.visit(tree) for tree in trees]
+    results, labels = [], {name: name for name, *_ in sheet.rows}
+    for k, item in enumerate(items, 1):
+        label = "f" if len(items) == 1 else f"f{k}"
+        value, tangents = sheet.split(item.value)
+        results.append((label, value, np.reshape(tangents, (sheet.n, np.size(value))).T))
+        labels[item.text] = f"{labels.get(item.text)} = {label}"
+    rows = [[labels[name], operation, show(v), *map(show, ts)] for name, operation, v, ts in sheet.rows]
+    return results, [["", "operation", "value", *directions(inputs)], *rows]
 
 
 # ---------------------------------------------------------------- functions in files
@@ -330,12 +304,12 @@ def static(node: ast.expr | None) -> Any:
 
 def load(target: str) -> Callable[..., Any] | None:
     """The function that `module:function` or `file.py:function` names; None if the text looks like neither."""
-    where, colon, name = target.strip().rpartition(":")
+    where, _, name = target.strip().rpartition(":")
     is_file = where.endswith(".py")
-    if not colon or not name.isidentifier() or not (is_file or all(part.isidentifier() for part in where.split("."))):
+    if not name.isidentifier() or not (is_file or all(part.isidentifier() for part in where.split("."))):
         return None
+    sys.path.insert(0, os.path.dirname(os.path.abspath(where)) if is_file else os.getcwd())  # as `python file.py` does
     try:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(where)) if is_file else os.getcwd())  # as `python file.py`
         if is_file:
             spec = importlib.util.spec_from_file_location(f"file_{os.path.basename(where)[:-3]}", where)
             assert spec is not None and spec.loader is not None
@@ -344,113 +318,97 @@ def load(target: str) -> Callable[..., Any] | None:
         else:
             module = importlib.import_module(where)
     except Exception as exc:
-        raise CommandError(f"can't import {where}: {describe(exc)}") from None
+        raise CommandError(f"can't import {where}: {type(exc).__name__}: {exc}") from None
     function = getattr(module, name, None)
     if not callable(function):
-        functions = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise CommandError(f"{where} has no function {name!r}{near(name, functions)}")
+        others = [n for n, v in vars(module).items() if callable(v)]
+        raise CommandError(f"{where} has no function {name!r}{near(name, others)}")
     return function  # type: ignore[no-any-return]
-
-
-def describe(exc: BaseException, file: str = "") -> str:
-    """An exception in one line, with the line of `file` that it came from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == file]
-    at = f" (at {os.path.basename(file)}:{lines[-1]})" if lines and " (at " not in str(exc) else ""
-    return f"{type(exc).__name__}: {exc}{at}"
 
 
 def differentiate(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[str, Any], list[Result]]:
     """The inputs in the order of f's parameters, and f's results."""
     name = getattr(f, "__name__", "the function")
     try:
-        named = [p for p in inspect.signature(f).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # some functions written in C don't tell
-        raise CommandError(f"{name} has no signature; call it from a function of your own") from None
-    match_names([p.name for p in named], [p.name for p in named if p.default is p.empty], given, f"{name}'s signature")
-    inputs = {p.name: given[p.name] for p in named if p.name in given}
-    leading = [p.name for p in named if p.kind is p.POSITIONAL_ONLY and p.name in given]
-
-    def call(*args: Any) -> Any:
-        by_name = dict(zip(inputs, args))
-        return f(*[by_name.pop(p) for p in leading], **by_name)
-
+        raise CommandError(f"{name} does not tell its arguments' names; call it in a function of your own") from None
+    parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p.name for p in parameters if p.default is p.empty]
+    match_names([p.name for p in parameters], needed, given, f"an argument of {name}")
+    inputs = {p.name: given[p.name] for p in parameters if p.name in given}
+    leading = sum(p.kind is p.POSITIONAL_ONLY and p.name in given for p in parameters)
+    call = lambda *args: f(*args[:leading], **dict(zip([*inputs][leading:], args[leading:])))
     try:
         value, jacobian = value_and_jacobian(call, argnums=tuple(range(len(inputs))))(*inputs.values())
     except Exception as exc:
-        raise CommandError(f"{name} failed: {describe(exc, getattr(inspect.unwrap(f), '__code__', None).co_filename)}") from None
+        file = getattr(getattr(inspect.unwrap(f), "__code__", None), "co_filename", "")
+        lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == file]
+        at = f" (at {os.path.basename(file)}:{lines[-1]})" if lines and " (at " not in str(exc) else ""
+        reason = re.sub(r"^value_and_jacobian: | \(at __main__[^)]*\)", "", str(exc))
+        raise CommandError(f"{name} failed: {type(exc).__name__}: {reason}{at}") from None
     values = flatten(value, lists=True)[0]
     blocks = [flatten(block)[0] if len(values) > 1 else [block] for block in jacobian]
     results = []
     for k, v in enumerate(values):
         parts = [np.reshape(b[k], (np.size(v), np.size(x))) for b, x in zip(blocks, inputs.values())]
-        label = "f" if len(values) == 1 else f"f{k + 1}"
-        results.append(Result(label, v, np.hstack(parts) if parts else np.zeros((np.size(v), 0))))
+        results.append(("f" if len(values) == 1 else f"f{k + 1}", v, np.hstack(parts) if parts else None))
     return inputs, results
 
 
 # ---------------------------------------------------------------- printing
 
 
-def number(x: Any, digits: int) -> str:
-    """A number to so many significant digits; a whole one in full.
-
-    >>> number(6.0, 6), number(2 / 3, 3), number(-0.0, 6), number(1234567.0, 6)
-    ('6', '0.667', '0', '1234567')
-    """
-    if isinstance(x, bool | np.bool):
-        return str(x)
-    return str(int(x)) if float(x).is_integer() and abs(x) < 1e15 else f"{x:.{digits}g}"
-
-
 def shown(x: Any, digits: int, limit: float = math.inf) -> str:
-    """A number or array as one line; of more than `limit` elements along an axis the first three and the last."""
-    x = np.asarray(x)
-    if x.ndim == 0:
-        return number(x[()], digits)
-    cells = [shown(part, digits, limit) for part in (x if len(x) <= limit else [*x[:3], x[-1]])]
-    return f"[{', '.join(cells if len(x) <= limit else [*cells[:3], '...', cells[3]])}]"
+    """A number, whole ones in full, or an array on one line; of a long axis the first three elements and the last.
 
-
-def places(label: str, shape: tuple[int, ...]) -> list[str]:
-    """A label for each element.
-
-    >>> places("x", (3,))
-    ['x[0]', 'x[1]', 'x[2]']
+    >>> shown(6.0, 6), shown(2 / 3, 3), shown([-0.0, 1e-9], 6), shown(np.arange(9.0), 6, limit=8)
+    ('6', '0.667', '[0, 1e-09]', '[0, 1, 2, ..., 8]')
     """
-    return [label + (f"[{','.join(map(str, index))}]" if index else "") for index in np.ndindex(shape)]
+    x = np.asarray(x)
+    if x.ndim:
+        cells = [shown(part, digits, limit) for part in (x if len(x) <= limit else [*x[:3], x[-1]])]
+        return f"[{', '.join(cells if len(x) <= limit else [*cells[:3], '...', cells[3]])}]"
+    v = x.item()
+    if isinstance(v, float) and v.is_integer() and abs(v) < 1e15:
+        return str(int(v))
+    return str(v) if isinstance(v, bool) else f"{v:.{digits}g}"
 
 
-def table(lines: list[list[str]], fixed: int, full: bool, limit: int = 12) -> list[str]:
-    """Aligned columns under a header, with a bar after the first `fixed`; many columns lose their middle."""
-    if not full and len(lines[0]) - fixed > limit:
-        lines = [[*line[: fixed + limit - 2], "...", line[-1]] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    rows = []
-    for line in lines:
-        cells = [c.ljust(w) if k < 2 and k < fixed else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths))]
-        rows.append("  ".join(cells[:fixed]) + " │ " + "  ".join(cells[fixed:]))
-    bar = rows[0].index("│")
-    rows.insert(1, "─" * bar + "┼" + "─" * (len(rows[0]) - bar - 1))
-    return [row.rstrip() for row in rows]
-
-
-def report(results: list[Result], inputs: dict[str, Any], show: Callable[[Any], str], full: bool) -> list[str]:
-    """The values, and the gradient of a single number or the Jacobian of anything else."""
-    lines = [f"{r.label} = {show(r.value)}" for r in results]
-    if not inputs:
-        return [*lines, "no variables, nothing to differentiate"]
-    if len(results) == 1 and np.ndim(results[0].value) == 0:
-        ends = np.cumsum([np.size(v) for v in inputs.values()])[:-1]
-        parts = np.split(results[0].jacobian[0], ends)
-        return [*lines, "", *[f"df/d{n} = {show(p.reshape(np.shape(v)))}" for (n, v), p in zip(inputs.items(), parts)]]
-    rows = [["Jacobian", *directions(inputs)]]
-    for r in results:
-        rows += [[place, *map(show, row)] for place, row in zip(places(r.label, np.shape(r.value)), r.jacobian)]
-    return [*lines, "", *table(rows, 1, full)]
+def places(label: str, x: Any) -> list[str]:
+    """A label for each element: x for a number, x[0], x[1], ... for a vector."""
+    return [label + (f"[{','.join(map(str, index))}]" if index else "") for index in np.ndindex(np.shape(x))]
 
 
 def directions(inputs: dict[str, Any]) -> list[str]:
-    return [f"d/d{place}" for name, v in inputs.items() for place in places(name, np.shape(v))]
+    return [f"d/d{place}" for name, x in inputs.items() for place in places(name, x)]
+
+
+def table(lines: list[list[str]], fixed: int, widest: float = math.inf) -> list[str]:
+    """Aligned columns under a header, a bar after the first `fixed`; of too many columns the first and the last."""
+    widths = [max(map(len, column)) + 2 for column in zip(*lines)]
+    if sum(widths) > widest:
+        keep = max(fixed + 1, sum(np.cumsum(widths) < widest - widths[-1] - 5))
+        if keep < len(widths) - 2:
+            return table([[*line[:keep], "...", line[-1]] for line in lines], fixed)
+    rows = []
+    for line in lines:
+        cells = [c.ljust(w - 2) if k < min(fixed, 2) else c.rjust(w - 2) for k, (c, w) in enumerate(zip(line, widths))]
+        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}")
+    rows.insert(1, "".join("┼" if k == rows[0].index("│") else "─" for k in range(len(rows[0]))))
+    return rows
+
+
+def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[str]:
+    """The values, then the gradient of a single number, or the Jacobian of anything else."""
+    lines = [f"{label} = {show(value)}" for label, value, _ in results]
+    if not inputs:
+        return [*lines, "", "no variables, nothing to differentiate"]
+    if len(results) == 1 and np.ndim(results[0][1]) == 0:
+        parts = np.split(results[0][2][0], np.cumsum([np.size(x) for x in inputs.values()]))
+        return [*lines, "", *[f"df/d{n} = {show(p.reshape(np.shape(x)))}" for (n, x), p in zip(inputs.items(), parts)]]
+    rows = [[at, *map(show, row)] for label, v, jacobian in results for at, row in zip(places(label, v), jacobian)]
+    return [*lines, "", *table([["Jacobian", *directions(inputs)], *rows], 1)]
 
 
 def write(lines: Iterable[str]) -> None:
@@ -465,33 +423,32 @@ def write(lines: Iterable[str]) -> None:
 
 # ---------------------------------------------------------------- the command
 
+EXAMPLES = """\
+examples:
+  python -m dualdiff "(x+y)*max(y,z)" x=1 y=2 z=0           value, gradient, and every step on the way
+  python -m dualdiff "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5   the textbooks' example
+  python -m dualdiff "r*cos(t); r*sin(t)" r=2 t=pi/3        several results: the Jacobian
+  python -m dualdiff "sum(x^2)/2" "x=[1,2,3]"               a vector
+  python -m dualdiff "W @ x + b" "W=[[1,2],[3,4]]" "x=[1,1]" b=0
+  python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file, or module:function
+
+how to read the table:
+  v1, v2, ... are first the inputs, then one operation after the other on those above. A column d/dx holds their
+  derivatives with respect to x: 1 for x itself, 0 for the other inputs, and then, from row to row by the chain rule,
+  what follows from those above. Value and derivatives are computed in the same pass: forward mode.
+
+formulas may use:
+  + - * / ** (or ^) @ % // < <= > >=, x[0], x[1:3], [x, y], axis= in sums and the like, ; between results, and
+"""
+
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message}; --help shows examples")
 
 
-EXAMPLES = """\
-examples:
-  python -m dualdiff "(x+y)*max(y,z)" x=1 y=2 z=0           value, gradient, and each step on the way
-  python -m dualdiff "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5   the classic of the textbooks
-  python -m dualdiff "r*cos(t); r*sin(t)" r=2 t=pi/3        several results: the Jacobian
-  python -m dualdiff "sum(x^2)/2" "x=[1,2,3]"               a vector
-  python -m dualdiff "tanh(W @ x + b)" "W=[[1,-2],[3,4]]" "x=[1,2]" b=1
-  python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file (or module:function)
-
-how to read the table:
-  Each row is one operation on rows above it: v1, v2, ... are the inputs, then the intermediates. A column d/dx holds
-  each row's derivative with respect to x. It starts at 1 for x itself and 0 for the other inputs, and follows from the
-  rows above by the chain rule, in the same pass as the value. This is forward mode.
-
-formulas know:
-  + - * / ** (or ^) @ % // comparisons, a if c else b, x[0], x[1:3], [x, y], ; between results
-"""
-
-
 def parser() -> Parser:
-    """The options of a derivative; a subcommand would be a first word that `main` looks for before it comes here."""
+    """The options of a derivative; a subcommand would be a first word that `run` looks for before it comes here."""
     names = textwrap.fill(" ".join([*FUNCTIONS, *CONSTANTS]), 110, initial_indent="  ", subsequent_indent="  ")
     made = Parser(
         prog="python -m dualdiff",
@@ -502,39 +459,30 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     made.add_argument("words", nargs="*", metavar="FORMULA name=value", help="in quotes, to keep them from the shell")
-    made.add_argument("--digits", type=int, default=6, metavar="N", help="significant digits to print (6)")
+    made.add_argument("--digits", type=int, default=6, metavar="N", help="how many significant digits to print (6)")
     made.add_argument("--full", action="store_true", help="leave nothing out of wide tables and long vectors")
     return made
 
 
 def run(argv: Sequence[str]) -> None:
-    # A leading minus is mostly that of a formula; argparse takes for an option only what has no space before it.
+    # A leading minus is mostly a formula's; argparse takes nothing for an option that begins with a space.
     words = [f" {w}" if w.startswith("-") and not re.match(r"--[a-z]|-h$", w) else w for w in argv]
     options = parser().parse_intermixed_args(words)
     if not 1 <= options.digits <= 17:
         raise CommandError(f"--digits is from 1 to 17, not {options.digits}")
-    targets, given = read_values(options.words)
-    if len(targets) != 1:
-        few = 'no formula; for example: python -m dualdiff "x*sin(x)" x=2'
-        many = f"several formulas: {', '.join(map(repr, targets))}; quote each word, and put ; between results"
-        raise CommandError(many if targets else few)
-    show = functools.partial(shown, digits=options.digits, limit=math.inf if options.full else 8)
-    value = functools.partial(shown, digits=options.digits)
+    targets, inputs = read_values(options.words)
+    if not targets:
+        raise CommandError('no formula; for example: python -m dualdiff "x*sin(x)" x=2')
+    if len(targets) > 1:
+        many = brief(", ".join(targets))
+        raise CommandError(f"several formulas: {many}; quote a formula, join them with ; and write x=1 without spaces")
+    show = functools.partial(shown, digits=options.digits)
     f = load(targets[0])
     if f is not None:
-        inputs, results = differentiate(f, given)
-        return write(report(results, inputs, value, options.full))
-    formulas = targets[0].rstrip("; ").split(";")
-    trees = [parse(formula) for formula in formulas]
-    variables(trees, given)
-    sheet = Evaluation(given, show)
-    items = [sheet.visit(tree) for tree in trees]
-    names = ["f"] if len(items) == 1 else [f"f{k + 1}" for k in range(len(items))]
-    labels: dict[str, str] = {}
-    for name, item in zip(names, items):
-        labels[item.text] = labels.get(item.text, "") + f" = {name}"
-    lines = report([sheet.result(*pair) for pair in zip(names, items)], given, value, options.full)
-    write([*lines, "", *sheet.table(labels, directions(given), options.full)] if given else lines)
+        return write(report(*differentiate(f, inputs)[::-1], show))
+    results, rows = evaluate(targets[0], inputs, show if options.full else functools.partial(show, limit=8))
+    widest = math.inf if options.full else shutil.get_terminal_size((120, 24)).columns
+    write([*report(results, inputs, show), *(["", *table(rows, 3, widest)] if inputs else [])])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

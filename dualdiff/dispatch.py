@@ -32,8 +32,8 @@ def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
         at = 1 if len(args) > 1 else "fill_value"
         fill = args[1] if at == 1 else kwargs[at]
         args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
-        kwargs = {"dtype": np.asarray(plain(like)).dtype if func is np.full_like else np.result_type(plain(fill)), **kwargs}
-        func = np.empty_like if func is np.full_like else np.empty
+        of_fill, func = func is np.full, np.empty if func is np.full else np.empty_like
+        kwargs = {"dtype": np.result_type(plain(fill)) if of_fill else like.dtype, **kwargs}
     if func in (np.array, np.asarray, np.asanyarray):
         made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
         return made if isinstance(made, Dual) else buffer(like, made)
@@ -124,10 +124,13 @@ def call(rule: Elementwise, operands: Any) -> Any:
         y = rule.function(v)
         token = hush()
         try:
-            w = rule.partials[0](ARRAY, np.asarray(v)[()] if type(v) in _PYTHON else v, y)
+            w = _slope(rule.partials[0], v, y)
             if type(w) is int:
                 _share(x)
-            t = combine([(t, shape_of(v), w)], shape_of(y), rule.select) if isinstance(t, Structured) else scale(t, w, rule.select)
+            if isinstance(t, Structured):
+                t = combine([(t, shape_of(v), w)], shape_of(y), rule.select)
+            else:
+                t = scale(t, w, rule.select)
         finally:
             unhush(token)
         return _wrap(y, t, tag)
@@ -147,13 +150,11 @@ def call(rule: Elementwise, operands: Any) -> Any:
         first, a = a, a.value
     y = rule.function(a, b)
     shape = shape_of(y)
-    if type(a) in _PYTHON and type(b) in _PYTHON:
-        a, b = np.asarray(a)[()], np.asarray(b)[()]  # NumPy's numbers, whose 1 / 0 is inf
     token = hush()
     try:
-        t = None if first is None else _term(first, rule.partials[0](ARRAY, a, b, y), shape, rule.select)
+        t = None if first is None else _term(first, _slope(rule.partials[0], a, b, y), shape, rule.select)
         if second is not None:
-            term = _term(second, rule.partials[1](ARRAY, a, b, y), shape, rule.select)
+            term = _term(second, _slope(rule.partials[1], a, b, y), shape, rule.select)
             if t is None or term is None:
                 t = t if term is None else term
             else:
@@ -163,6 +164,13 @@ def call(rule: Elementwise, operands: Any) -> Any:
     if type(t) is tuple:
         t = type(t[0]).combine([t], shape, rule.select)
     return _wrap(y, t, tag)
+
+
+def _slope(partial: Any, *args: Any) -> Any:
+    try:
+        return partial(ARRAY, *args)
+    except (ArithmeticError, TypeError):  # Python's numbers: NumPy's divide by zero and compare without exceptions
+        return partial(ARRAY, *[np.asarray(x)[()] if type(x) in _PYTHON else x for x in args])
 
 
 _PYTHON = {float, int, complex}
@@ -197,7 +205,7 @@ def constant(x: Any) -> Any:
         return x
     if isinstance(x, _SCALARS):
         return x
-    return np.asarray(numeric(x, "an operand")) if not isinstance(x, list | tuple) else numeric(np.asarray(x), "an operand")
+    return numeric(np.asarray(x), "an operand")
 
 
 def finish(result: Any) -> Any:
@@ -334,7 +342,7 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     elif function in PLAIN:
         return function(*map(plain, inputs), **options)
     elif options:
-        raise NotDifferentiableError(f"np.{function.__name__} with {', '.join(options)}= but no out={user_line()}")
+        raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
     elif function in ELEMENTWISE or function in FUNCTIONS:
         result = ufunc(function, method, inputs, {})
     else:
@@ -348,7 +356,7 @@ def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
         return getattr(function, method)(*map(plain, inputs), **options)
     if method == "outer" and len(inputs) == 2:
         a, b = (x if isinstance(x, Dual) else np.asarray(x) for x in inputs)
-        return function(a[(..., *(None,) * b.ndim)], b, **options)
+        return function(np.reshape(a, a.shape + (1,) * b.ndim), b, **options)
     known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
     if known is None or len(inputs) != 1:
         raise refused(getattr(function, method), f"np.{function.__name__}.{method}")
@@ -357,9 +365,10 @@ def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
 
 def refused(function: Any, name: str | None = None) -> NotDifferentiableError:
     if name is None:
-        module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np")
-        name = f"{module}.{getattr(function, '__name__', function)}"
+        name = getattr(function, "__name__", str(function))
+        module = getattr(function, "__module__", None) or ("numpy" if hasattr(np, name) else "")
+        name = f"{module}.{name}".replace("numpy.", "np.").lstrip(".")
     reason = REFUSED.get(function, "it has no derivative rule")
     return NotDifferentiableError(
-        f"{name} of a number with a tangent{user_line()}: {reason}; where its derivative may go, apply it to dd.value(x)"
+        f"{name} of a number with a tangent{user_line()}: {reason}; where the derivative may go, use dd.value(x)"
     )

@@ -391,7 +391,7 @@ class DualArray(Dual):
         if isinstance(t, Dual) and not isinstance(root._tangent, Dual):
             root._tangent = buffer(t, root._tangent)
         mine = self.tangent
-        if root is not self and isinstance(mine, np.ndarray) and not np.may_share_memory(mine, root._tangent):
+        if isinstance(mine, np.ndarray) and mine.size and not np.may_share_memory(mine, root._tangent):
             raise NotDifferentiableError(
                 f"assignment into a reshaped view{user_line()}: its tangents are no view; assign into the array itself"
             )
@@ -402,10 +402,11 @@ class DualArray(Dual):
             inside, have = tangents.ndim(self.value[key]), tangents.ndim(v)
             t = expand(t, have, inside) if have <= inside else t.reshape(t.shape[:1] + t.shape[1 + have - inside :])
         if m.batched is not None:
-            mine[(slice(None), *(key if type(key) is tuple else (key,)))] = t
+            lead: Any = (slice(None), *(key if type(key) is tuple else (key,)))
+            mine[lead] = t
         else:
             for k in range(len(mine)):
-                mine[k][key] = t[k] if same else t
+                mine[k][key] = t[k] if isinstance(t, _ARRAYS) else t
 
     def _alone(self) -> None:
         """Refuse to change the kind of an array that views depend on."""
@@ -416,7 +417,7 @@ class DualArray(Dual):
             )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if dtype is None or dtype == object:
+        if dtype is None or dtype == np.dtype(object):
             out = np.empty(self.shape, object)
             for i in np.ndindex(self.shape):
                 out[i] = self[i]
@@ -469,6 +470,8 @@ def _wrap(v: Any, t: Any, tag: Any) -> Any:
         if type(t) is np.ndarray and t.dtype is v.dtype and (t.shape == v.shape or t.shape[1:] == v.shape):
             pass  # the common case
         elif not isinstance(t, Structured):
+            if type(t) is Dual:
+                t = as_array(t)
             if type(t) is float or t.ndim < v.ndim or (t.shape != v.shape and t.shape[1:] != v.shape):
                 t = np.asarray(t) if type(t) is float else t
                 t = np.broadcast_to(t, v.shape if t.ndim <= v.ndim else t.shape[:1] + v.shape)
@@ -535,9 +538,10 @@ def _lift(a: Any, what: str) -> Any:
         try:
             return numeric(np.array(items, dtype=np.result_type(*items)), what).reshape(a.shape)
         except (TypeError, ValueError):
-            raise TypeError(f"{what} is an array of objects, which are not all numbers: use an array of floats") from None
-    if any(isinstance(v, DualArray) and v.ndim or not isinstance(v, Dual | int | float | complex | np.generic) for v in items):
-        raise TypeError(f"{what} is an array of objects, which are not all numbers: use an array of floats")
+            raise TypeError(f"{what} holds objects that are no numbers: use an array of floats") from None
+    for v in items:
+        if not isinstance(v, Dual | int | float | complex | np.generic) or (isinstance(v, DualArray) and v.ndim):
+            raise TypeError(f"{what} holds objects that are no numbers ({type(v).__name__}): use an array of floats")
 
     def tangent(out: Any, values: Any, ts: Any) -> Any:
         return tangents.join(ts, [()] * len(ts), _pack, lambda parts: _pack(parts).T)

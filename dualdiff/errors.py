@@ -9,7 +9,7 @@ __all__ = ["DualdiffError", "LeakedDualError", "NotDifferentiableError", "Tangen
 
 
 class DualdiffError(Exception):
-    """Base of every error that dualdiff raises on its own account; what a differentiated function raises comes out as it is."""
+    """Base of every error that dualdiff raises of its own; what a differentiated function raises comes out as it is."""
 
 
 class NotDifferentiableError(DualdiffError, TypeError):

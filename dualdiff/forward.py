@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from . import tangents
 from .dual import Dual, DualArray, _live, _new, _tags, _wrap, numeric
 from .errors import LeakedDualError
 from .pytree import flatten
@@ -101,10 +100,8 @@ def _split(leaf: Any, tag: int, call: Any) -> tuple[Any, Any]:
     """The value of a leaf of f's result, and its tangent with respect to this call."""
     if not isinstance(leaf, Dual | np.ndarray | float):
         if leaf is None or isinstance(leaf, str | bytes) or callable(leaf):
-            raise TypeError(
-                f"{call.name}: f returned {'None (is a return missing?)' if leaf is None else repr(leaf)}, not a number "
-                "or an array"
-            )
+            what = "None (is a return missing?)" if leaf is None else repr(leaf)
+            raise TypeError(f"{call.name}: f returned {what}, not a number or an array")
         leaf = _as_result(leaf, call)
     elif type(leaf) is np.ndarray and leaf.dtype.kind not in "fc":
         leaf = numeric(leaf, f"{call.name}: the result of f")
@@ -115,8 +112,8 @@ def _split(leaf: Any, tag: int, call: Any) -> tuple[Any, Any]:
         while isinstance(x, Dual):
             if int(x._tag) not in _live and x._tag >= 1:
                 raise LeakedDualError(
-                    f"{call.name}: the result of f holds a number leaked from a derivative call that has ended, kept in a "
-                    "variable outside f; keep dd.value(x) instead"
+                    f"{call.name}: the result of f holds a number leaked from a derivative call that has ended, kept "
+                    "in a variable outside f; keep dd.value(x) instead"
                 )
             x = x.value
     return v, t
@@ -156,6 +153,9 @@ def _sweep(call: _Call, chunk_size: int | None) -> tuple[list[Any], list[Any], A
     if n == 0:
         values, _, rebuild = call.run([np.zeros(shape_of(x)) for x in call.leaves])
         return values, [np.zeros((0, *shape_of(v))) for v in values], rebuild
+    if len(widths) == 1 and 1 < n <= chunk_size:  # the common case, without ceremony
+        values, ts, rebuild = call.run([_seed(call.leaves[0], 0, n, n)])
+        return values, [_lead(t, v, n, False) for t, v in zip(ts, values)], rebuild
     sweeps = []
     for start in range(0, n, chunk_size):
         stop = min(start + chunk_size, n)
@@ -174,8 +174,14 @@ def _seed(x: Any, start: int, stop: int, width: int) -> Any:
     """Rows start to stop of the identity over the directions of one leaf; rows outside it are zero."""
     size, shape, dtype = _size(x), shape_of(x), _dtype(x)
     if start == 0 and stop == size == width:
-        eye = np.eye(size, dtype=dtype)
-        return eye if len(shape) == 1 else eye.reshape(size, *shape)
+        eye = np.zeros((size, *shape), dtype)
+        eye.reshape(-1)[:: size + 1] = 1
+        return eye
+    if type(x) is float:
+        column = np.zeros(stop - start)
+        if start <= 0 < stop:
+            column[-start] = 1.0
+        return column
     block = np.zeros((stop - start, size), dtype)
     inside = np.arange(max(start, 0), min(stop, width))
     block[inside - start, inside % size if size else inside] = np.where(inside < size, 1, 1j) if width > size else 1
@@ -237,8 +243,8 @@ def _holomorphic(call: _Call, along_one: Any, along_i: Any) -> None:
     scale = np.max(np.abs(a), initial=0.0, where=np.isfinite(a))
     if not np.allclose(a, b, rtol=1e-6, atol=1e-6 * scale, equal_nan=True):
         raise TypeError(
-            f"{call.name}: f is not holomorphic in its complex argument, so it has no complex derivative; differentiate "
-            "with respect to the real and the imaginary part, or use jvp"
+            f"{call.name}: f is not holomorphic in its complex argument, so it has no complex derivative; differentiate"
+            " with respect to the real and the imaginary part, or use jvp"
         )
 
 
@@ -293,7 +299,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if not callable(f):
         raise TypeError(f"jvp: the first argument must be a function, not {type(f).__name__}")
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
-        raise TypeError("jvp: primals and tangents must be tuples, one entry for each argument of f: jvp(f, (x,), (v,))")
+        raise TypeError("jvp: primals and tangents must be tuples, an entry for each argument of f: jvp(f, (x,), (v,))")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals but {len(tangents)} tangents")
     call = _Call("jvp", f, tuple(range(len(primals))), tuple(primals), {})
@@ -557,8 +563,9 @@ def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_siz
     array([[2., 1.],
            [1., 0.]])
     """
-    _check_mode("jacobian", mode)
-    return _transform("jacobian", f, lambda args, kwargs: _jacobian("jacobian", f, argnums, chunk_size, args, kwargs)[1])
+    name = "jacobian"
+    _check_mode(name, mode)
+    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, chunk_size, args, kwargs)[1])
 
 
 def value_and_jacobian(

@@ -148,7 +148,7 @@ class Methods:
         if self.size != 1 and not at:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
         flat = np.ravel(self)
-        return self[at] if len(at) > 1 else flat[at[0]] if at else flat[0]
+        return self[at] if len(at) > 1 else flat[at[0]] if at else flat[0]  # type: ignore[index]
 
     def tolist(self) -> Any:
         return [v.tolist() for v in self] if self.ndim else self.item()  # type: ignore[attr-defined]
@@ -156,7 +156,7 @@ class Methods:
     def copy(self, order: str = "C") -> Any:
         return np.copy(self, order=order) if self.ndim or hasattr(self, "_link") else self
 
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    def astype(self, dtype: Any, order: Any = "K", casting: Any = None, subok: Any = True, copy: bool = True) -> Any:
         from .dispatch import astype
 
         return astype(self, np.dtype(dtype), copy)
@@ -209,7 +209,7 @@ for _ufunc in ELEMENTWISE:
 
 # The methods that are a NumPy function of the same name and arguments.
 for _name in (
-    "all any argmax argmin argpartition argsort cumprod cumsum diagonal max mean min nonzero prod ravel repeat searchsorted "
-    "squeeze std sum swapaxes take trace var"
+    "all any argmax argmin argpartition argsort cumprod cumsum diagonal max mean min nonzero prod ravel repeat "
+    "searchsorted squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Methods, _name, _method(_name))

@@ -1,6 +1,6 @@
 """Derivatives by differences, and checks of derivatives derived by hand.
 
-Every formula is a weighted sum over a stencil, f^(k)(x) = sum_i w_i f(x + o_i) + O(h^p) with offsets o_i ~ h. Its weights
+Every formula is a weighted sum over a stencil, f^(k)(x) = sum_i w_i f(x + o_i) + O(h^p) with offsets o_i ~ h. Weights
 come out of `stencil_weights`, for the offsets really taken after rounding. Two errors oppose each other: truncation, of
 order h^p, and rounding, of order eps |f| / h^k. The default steps balance them.
 For the slopes of sampled data, not of a function, use `np.gradient`.
@@ -9,7 +9,6 @@ For the slopes of sampled data, not of a function, use `np.gradient`.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,14 +84,15 @@ def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -
     h = [_wide(_numbers(who, 'a step other than "sweep"', s, checked=True)) for s in (step if pair else (step,))]
     if any(s.shape not in ((), x.shape) or np.any(s <= 0) for s in h):
         raise ValueError(f"{who}: steps must be positive, one or as many as the argument's {x.shape}, got {step!r}")
-    moves = [-h[0] + 0 * x, 0 * x, h[1] + 0 * x] if pair else np.multiply.outer(offsets, h[0] + 0 * x)
-    return np.asarray(moves)
+    return np.array([-h[0] + 0 * x, 0 * x, h[1] + 0 * x]) if pair else np.array([o * h[0] + 0 * x for o in offsets])
 
 
 
-def _integer(who: str, what: str, number: Any, least: int) -> int:
-    if not isinstance(number, (int, np.integer)) or number < least:
-        raise ValueError(f"{who}: {what} must be an integer and at least {least}, got {number!r}")
+def _integer(who: str, what: str, number: Any, least: float) -> int:
+    if not isinstance(number, (int, np.integer)):
+        raise TypeError(f"{who}: {what} must be an integer, got {number!r}")
+    if number < least:
+        raise ValueError(f"{who}: {what} must be at least {least}, got {number!r}")
     return int(number)
 
 
@@ -136,8 +136,8 @@ def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any
     - "forward", "backward": (f(x+h) - f(x)) / h, or with -h for h; error O(h);
     - "central": (f(x+h) - f(x-h)) / 2h, error O(h^2);
     - "three_point": [f(x+r) l^2 - f(x-l) r^2 - f(x)(l^2 - r^2)] / (r l^2 + l r^2), error O(lr); orders 1 and 2;
-    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112); f
-      must take complex numbers and be analytic, which is tested: abs, np.real and the like are refused. Order 1.
+    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112); f must
+      take complex numbers and be analytic, which is tested: abs, np.real and the like are refused. Order 1.
     `step`: None for max(|x|, 1) eps^(1/(order + p)), with p the power of h above and eps that of the coarser of x's and
     f's float types (eps^2 for the complex step); a number; an array of the argument's shape; for "three_point" a tuple
     (l, r), one h meaning (h, 2h); or "sweep", the steadiest of many steps at each element, for x of unknown scale.
@@ -157,7 +157,7 @@ def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any
 def gradient(f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, error: bool = False) -> Func:
     """The gradient of a scalar f, in the argument's shape; parameters and errors as for `derivative`.
 
-    A result that is no single number is a ValueError. It takes n or (central) 2n calls of f, and a few more.
+    A result that is no single number is a ValueError. n elements take n or (central) 2n calls of f, and a few more.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.gradient(lambda x: x @ x, method="complex_step")(np.array([1.0, 2.0]))
@@ -183,15 +183,15 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
         raise ValueError(f"{who}: unknown method {method!r}, choose one of {', '.join(_STENCILS)}")
     if _integer(who, "order", order, 1) > {"complex_step": 1, "three_point": 2}.get(method, order):
         raise ValueError(f'{who}: method="{method}" does not reach order {order}; use method="central"')
-    wanted = [_integer(who, "argnums", k, 0) for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
+    wanted = [_integer(who, "argnums", k, -np.inf) for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
 
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         results = []
         for k in wanted:
-            if k >= len(args):
+            if not -len(args) <= k < len(args):
                 raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
-            at = lambda point, k=k: f(*args[:k], point, *args[k + 1 :], **kwargs)
+            at = lambda point, k=k % len(args): f(*args[:k], point, *args[k + 1 :], **kwargs)
             pair = _differentiate(who, at, args[k], method, step, order, error)
             results.append(pair if error else pair[0])
         return tuple(results) if isinstance(argnums, tuple) else results[0]
@@ -212,8 +212,7 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
     moves = _moves(who, method, order, step, x, eps)
     quotient = functools.partial(_quotient, who, call, x, y, eps, order, each)
     if isinstance(step, str):
-        best, estimate, table = _sweep(lambda t: quotient(t * moves), _sweep_steps(eps))
-        value = np.take_along_axis(table[:, 0], best[None], 0)[0]
+        value, estimate, _ = _sweep(lambda t: quotient(t * moves), _sweep_steps(eps))
     else:
         value, estimate = quotient(moves)
         if error:
@@ -244,7 +243,7 @@ def _quotient(who: str, call: Func, x: Array, y: Array, eps: float, order: int, 
         with np.errstate(over="ignore", invalid="ignore"):
             # The weights of a real stencil sum to 0, so a value may be subtracted first: exact between near values.
             row[0], row[1] = np.sum(w * (v if turned else v - v[0]), axis=0), eps * np.sum(np.abs(w * v), axis=0)
-    return np.moveaxis(result, 0, -1).reshape(2, *y.shape, *(() if each else x.shape))
+    return np.moveaxis(result, 0, -1).reshape((2, *y.shape) if each else (2, *y.shape, *x.shape))
 
 
 def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> None:
@@ -273,25 +272,28 @@ def _refuse_nonanalytic(who: str, call: Func, x: Array, eps: float) -> None:
 
 
 def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Array, Array]:
-    """For each element the steadiest step, the change to its neighbours plus rounding, and all measures.
+    """For each element the steadiest value, its change to the neighbouring steps plus rounding; all values and roundings.
 
-    `measure` gives value, rounding and whatever else, stacked; a step that leaves the domain of f counts as NaN.
+    `measure` gives value and rounding, stacked; a step that leaves the domain of f counts as NaN.
     """
-    rows, failures = [], []
+    rows = []
     with np.errstate(all="ignore"):
         for t in steps:
             try:
                 rows.append(measure(float(t)))
-            except (ArithmeticError, ValueError) as err:  # math domain errors, singular matrices
+            except (ArithmeticError, ValueError):  # math domain errors, singular matrices
                 rows.append(np.array(np.nan))
-                failures.append(err)
-        if len(failures) == len(rows):
-            raise failures[-1]
+        if not any(row.ndim for row in rows):
+            measure(float(steps[-1]))  # no step was good: raise what the last one raised
         table = np.stack(np.broadcast_arrays(*rows))
         jumps = np.abs(np.diff(table[:, 0], axis=0))
         unrest = np.maximum(jumps[:-1], jumps[1:]) + table[1:-1, 1].real
-    unrest = np.where(np.isnan(unrest), np.inf, unrest)
-    return np.argmin(unrest, axis=0) + 1, np.min(unrest, axis=0), table
+    unrest = np.where(np.isnan(unrest), np.inf, unrest)[::-1]
+    # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
+    storm = np.maximum.accumulate(unrest > 100 * np.minimum.accumulate(unrest, axis=0), axis=0)
+    best = np.argmin(np.where(storm, np.inf, unrest), axis=0)
+    value, unrest = (np.take_along_axis(a, best[None], 0)[0] for a in (table[-2:0:-1, 0], unrest))
+    return value, unrest, table
 
 
 def _measured_order(steps: Array, errors: Array, rounding: Array) -> float:
@@ -417,59 +419,57 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     draws = np.random.RandomState(seed).standard_normal((_integer(who, "directions", directions, 1), x.size))
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
-    eps = _eps(x, y, j0)
+    eps, zero = _eps(x, y, j0), np.zeros((), x.dtype)
     rtol, steps = max(1e-6, 100 * eps) if rtol is None else rtol, _sweep_steps(eps)
+    F = lambda p: _wide(call(p)).ravel()
+    J = lambda p: _wide(slope(p)).reshape(y.size, x.size)
+    j0 = J(x)
 
-    def F(p: Array) -> Array:
-        return _wide(call(p.astype(x.dtype))).ravel()
+    def quotient(g: Func, d: Array, k: int) -> Callable[[float], Array]:
+        """The k-th derivative of t -> g(x + t d) at 0, and its rounding, as a function of the step."""
+        path = lambda t: g((x + t * d).astype(x.dtype))
+        return lambda t: _quotient(who, path, zero, g(x), eps, k, False, t * _STENCILS["central"](k)[0])
 
-    def J(p: Array) -> Array:
-        return _wide(slope(p.astype(x.dtype))).reshape(y.size, x.size)
+    def second(d: Array) -> Callable[[Array], tuple[Any, ...]]:
+        turn, noise, _ = _sweep(quotient(J, d, 1), steps)
 
-    def judge(vectors: Sequence[Array], steps: Array) -> tuple[Any, ...]:
-        """For each element of f: relative error, derivative as given and due, best step; the order where it is worst."""
-        signs = list(itertools.product((1, -1), repeat=len(vectors)))
+        def test(e: Array) -> tuple[Any, ...]:
+            """d . H e = [(d + e) . H (d + e) - (d - e) . H (d - e)] / 4 of f, and the terms of (the derivative of J along d) e."""
+            plus, minus = quotient(F, d + e, 2), quotient(F, d - e, 2)
+            return lambda t: (plus(t) + [[-1], [1]] * minus(t)) / 4, turn * e.ravel(), noise @ np.abs(e).ravel()
+        return test
 
-        def defect(t: float) -> Array:
-            """The mixed difference of f along the vectors less that given; its rounding; norm of terms; that given."""
-            points = [(x + sum(s * t * v for s, v in zip(row, vectors))).astype(x.dtype) for row in signs]
-            values = np.array([np.prod(row) * F(p) for row, p in zip(signs, points)])
-            # How far the points really are apart: 2tv after rounding for one vector, nothing but rounding for two.
-            terms = J(x) * sum(np.prod(row) * (_wide(p) - x) for row, p in zip(signs, points)).ravel()
-            noise = np.abs(values).sum(0) + np.abs(terms).sum(1)
-            if len(vectors) == 2:
-                high, low, e = J(x + t * vectors[0]), J(x - t * vectors[0]), 2 * t * vectors[1].ravel()
-                terms, noise = terms + (high - low) * e, noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
-            told = terms.sum(1)
-            defects = np.stack([values.sum(0) - told, eps * noise, np.linalg.norm(terms, axis=1), told])
-            return np.asarray(defects / (2 * t) ** len(vectors))
+    def judge(measure: Callable[[float], Array], terms: Array, noise: Any) -> tuple[Any, ...]:
+        """For each element of f: relative error, derivative as given and as due; the measured order where it is worst."""
+        due, unrest, table = _sweep(measure, steps)
+        told, limit = terms.sum(1), np.linalg.norm(terms, axis=1) + 4 * (unrest + noise) / rtol  # what rounding hides
+        error = np.abs(due - told) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
+        i = np.argmax(error)
+        return error, told, due, _measured_order(steps, np.abs(table[:, 0, i] - told[i]), table[:, 1, i])
 
-        best, noise, table = _sweep(defect, steps)
-        off, _, scale, told = np.take_along_axis(table, best[None, None], 0)[0]
-        limit = np.where(np.isfinite(noise), scale + 4 * noise / rtol, np.nan)  # what rounding hides is no error
-        error = np.abs(off) / np.where(limit == 0, 1, limit)
-        worst = table[:, :2, np.argmax(error)].T
-        return error, told, told + off, best, _measured_order(steps, np.abs(worst[0]), worst[1])
-
-    sizes = [np.maximum(np.abs(x), 1), np.where(x == 0, 1, np.abs(x))]
-    ds = [(d / np.linalg.norm(d)).reshape(x.shape) * sizes[k % 2] for k, d in enumerate(draws)]
-    tests = [[d] for d in ds] + [[d, e] for d, e in zip(ds[1:] + ds[:1], ds) if order == 2]
-    results = [judge(vectors, steps) for vectors in tests]
+    size = np.where(x == 0, 1, np.abs(x))
+    share = np.max(np.abs(j0), axis=0).reshape(x.shape) * size  # of each argument in the change of f
+    share = np.where(share == 0, 1, np.min(share, where=share > 0, initial=np.inf) / share)
+    sizes = [np.maximum(size, 1), size, size * share]
+    ds = [(d / np.linalg.norm(d)).reshape(x.shape) * sizes[k % 3] for k, d in enumerate(draws)]
+    first = lambda d: (quotient(F, d, 1), j0 * d.ravel(), 0)
+    tests = [first] * directions + [second(d) for d in ds[1:] + ds[:1] if order == 2]
+    results = [judge(*test(d)) for test, d in zip(tests, ds * order)]
     errors, orders = np.array([np.max(r[0]) for r in results]), np.array([r[-1] for r in results])
     if np.any(np.isnan(errors)):
         raise ValueError(f"{who}: f or its {what} is not finite on both sides of x")
     n = int(np.argmax(errors))
-    best, second, ok, wrong = results[n][3][np.argmax(results[n][0])], n >= directions, bool(errors[n] <= rtol), []
-    for j in np.ndindex(0 if ok else x.shape):  # each coordinate in place of the last random direction
+    ok, wrong, which = bool(errors[n] <= rtol), [], "a derivative of " * (n >= directions)
+    for j in np.ndindex(0 if ok else x.shape):  # each coordinate in place of the random direction
         unit = np.zeros(x.shape)
-        unit[j] = sizes[n % directions % 2][j]
-        error, told, due, *_ = judge([*tests[n][:-1], unit], steps[best - 1 : best + 2])
+        unit[j] = sizes[n % directions % 3][j]
+        error, told, due, _ = judge(*tests[n](unit))
         for i in np.flatnonzero(error > rtol):
             index = tuple(map(int, (*np.unravel_index(i, y.shape), *j)))
             wrong.append((float(error[i]), index, float(told[i] / unit[j]), float(due[i] / unit[j])))
     wrong.sort(reverse=True)
-    text = [f"{who}: {'right' if ok else 'WRONG in second order' if second else 'WRONG'}, relative error {errors[n]:.1e} "
-            f"(allowed {rtol:.0e}) in the worst of {len(tests)} tests, measured order {orders[n]:.1f} (due 2)"]
-    text += [f"  {'a derivative of ' * second}entry {list(index)}: given {told:.8g}, due {due:.8g}"
-             for _, index, told, due in wrong[:5]] + [f"  and {len(wrong) - 5} more"] * (len(wrong) > 5)
+    text = [f"{who}: {'right' if ok else 'WRONG'}: relative error {errors[n]:.1e} (allowed {rtol:.0e}) in the worst of "
+            f"{len(tests)} tests, measured order {orders[n]:.1f} (due 2)"]
+    text += [f"  {which}entry {list(index)}: given {told:.8g}, due {due:.8g}" for _, index, told, due in wrong[:5]]
+    text += [f"  and {len(wrong) - 5} more"] * (len(wrong) > 5)
     return CheckReport(ok, errors, orders, [entry[1:] for entry in wrong], "\n".join(text))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy
-from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from dualdiff.errors import NotDifferentiableError
@@ -30,7 +29,11 @@ class UndecidedError(NotDifferentiableError):
 
 
 class UndefinedError(ValueError):
-    """An expression is not real at the point, or has neither a value nor a limit there."""
+    """An expression is not a real number at the point, and has no limit there."""
+
+
+class SingularError(UndefinedError):
+    """It has no value at the point; it may have a limit."""
 
 
 def number(value: Any) -> Any:
@@ -56,97 +59,52 @@ def exactly(value: Any) -> Any:
     return exact
 
 
-# --- functions that have a derivative everywhere, where sympy's own give DiracDelta or none --------------------------------
+# --- functions with a derivative everywhere, where sympy's own give DiracDelta or none -------------------------------------
 
 
 class Real(sp.Function):  # type: ignore[misc]
-    """A real function; `value` computes it for Fractions and for mpmath numbers."""
+    """A real function with the conventions of the kinks; by default piecewise constant: slope 0, at jumps too."""
 
     is_extended_real = True
+    slope = staticmethod(lambda i, *x: 0)
+    simpler = power = staticmethod(lambda *x: None)
 
     @classmethod
     def eval(cls, *args: Any) -> Any:
-        if all(a.is_Rational for a in args):
+        if cls.exact and all(a.is_Rational for a in args):
             return sp.sympify(cls.value(*(Fraction(int(a.p), int(a.q)) for a in args)))
         return sp.nan if sp.nan in args else cls.simpler(*args)
 
-    @classmethod
-    def simpler(cls, *args: Any) -> Any:
-        return None
-
-
-class Flat(Real):
-    """Piecewise constant: the derivative is 0, at the jumps too."""
-
     def fdiff(self, argindex: int = 1) -> Any:
-        return sp.Integer(0)
-
-
-def flat(name: str, value: Rule) -> Any:
-    return type(name, (Flat,), {"value": staticmethod(value), "__module__": __name__})
-
-
-sign = flat("sign", lambda x: (x > 0) - (x < 0))
-floor = flat("floor", lambda x: x - x % 1)
-ceiling = flat("ceiling", lambda x: x + -x % 1)
-rint = flat("rint", lambda x: round(x) if isinstance(x, Fraction) else mp.nint(x))  # halves to even
-step = flat("step", lambda *d: 0 if min(d) < 0 else Fraction(1, 1 + d.count(0)))  # 0, 1/2, 1; an equal share of a tie
-
-
-class Max(Real):
-    """The largest argument; those that tie share the derivative."""
-
-    value, sign = staticmethod(max), 1
-
-    @classmethod
-    def simpler(cls, *args: Any) -> Any:
-        return args[0] if len(args) == 1 else None
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        return step(*(self.sign * (self.args[argindex - 1] - a) for i, a in enumerate(self.args, 1) if i != argindex))
-
-
-class Min(Max):
-    """The smallest argument; those that tie share the derivative."""
-
-    value, sign = staticmethod(min), -1
-
-
-class Abs(Real):
-    """|x| with slope 0 at 0."""
-
-    is_extended_nonnegative = True
-    value = staticmethod(abs)
-
-    @classmethod
-    def simpler(cls, *args: Any) -> Any:
-        factor, rest = args[0].as_coeff_Mul()
-        return None if factor == 1 else abs(factor) * cls(rest)
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        return sign(self.args[0])
+        return sp.sympify(self.slope(argindex - 1, *self.args))
 
     def _eval_power(self, exponent: Any) -> Any:
-        return self.args[0] ** exponent if exponent.is_even else None
+        return self.power(self.args[0], exponent)
 
 
-class cbrt(Real):
-    """The real cube root."""
-
-    value = staticmethod(lambda x: mp.sign(x) * mp.cbrt(abs(x)))
-
-    @classmethod
-    def eval(cls, x: Any) -> Any:
-        return x if x in (0, 1, -1) else None
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        return 1 / (3 * self**2)
-
-    def _eval_power(self, exponent: Any) -> Any:
-        return self.args[0] ** (exponent / 3) if (exponent / 3).is_integer else None
+def own(name: str, value: Rule, exact: bool = True, **more: Rule) -> Any:
+    """A Real function; value computes it for mpmath numbers and, if exact, for Fractions."""
+    return type(name, (Real,), {"exact": exact} | {k: staticmethod(v) for k, v in (more | {"value": value}).items()})
 
 
-OWN = {sp.Abs: Abs, sp.sign: sign, sp.floor: floor, sp.ceiling: ceiling, sp.Max: Max, sp.Min: Min, sp.Heaviside: step}
+def simpler_abs(x: Any) -> Any:
+    factor, rest = x.as_coeff_Mul()
+    return x if x.is_extended_nonnegative else None if factor == 1 else abs(factor) * Abs(rest)
+
+
+sign = own("sign", lambda x: (x > 0) - (x < 0))
+floor = own("floor", lambda x: x - x % 1)
+ceiling = own("ceiling", lambda x: x + -x % 1)
+rint = own("rint", lambda x: round(x) if isinstance(x, Fraction) else mp.nint(x))  # halves to even
+step = own("step", lambda *d: 0 if min(d) < 0 else Fraction(1, 1 + d.count(0)))  # 0, 1/2, 1; in a tie an equal share
+one = {"simpler": lambda *x: x[0] if len(x) == 1 else None}
+Max = own("Max", max, slope=lambda i, *x: step(*(x[i] - a for a in x[:i] + x[i + 1 :])), **one)
+Min = own("Min", min, slope=lambda i, *x: step(*(a - x[i] for a in x[:i] + x[i + 1 :])), **one)
+Abs = own("Abs", abs, slope=lambda i, x: sign(x), simpler=simpler_abs, power=lambda x, n: x**n if n.is_even else None)
+cbrt = own("cbrt", lambda x: mp.sign(x) * mp.cbrt(abs(x)), exact=False, slope=lambda i, x: 1 / (3 * cbrt(x) ** 2),
+           power=lambda x, n: x ** (n / 3) if (n / 3).is_integer else None)  # fmt: skip
+INSTEAD = {sp.Abs: Abs, sp.sign: sign, sp.floor: floor, sp.ceiling: ceiling, sp.Max: Max, sp.Min: Min}
+INSTEAD[sp.Heaviside] = lambda x, at_0: step(x)
 
 
 def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
@@ -155,10 +113,10 @@ def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
         args = [rebuild(a, symbols, memo) for a in expr.args]
         if expr.is_Symbol or not args:
             memo[expr] = symbols.get(expr.name, expr) if expr.is_Symbol else number(expr)
-        elif expr.func in OWN:
-            memo[expr] = OWN[expr.func](*args[: 1 if expr.func is sp.Heaviside else None])
+        elif expr.func in INSTEAD or any(a is not b for a, b in zip(args, expr.args, strict=True)):
+            memo[expr] = INSTEAD.get(expr.func, expr.func)(*args)
         else:
-            memo[expr] = expr if all(a is b for a, b in zip(args, expr.args, strict=True)) else expr.func(*args)
+            memo[expr] = expr
     return memo[expr]
 
 
@@ -214,17 +172,17 @@ def numeric(e: Any) -> Any:
 
 
 def where(c: Any, x: Any, y: Any) -> Any:
-    return sp.Piecewise((x, claim(c)), (y, True))
+    return sp.Piecewise((numeric(x), claim(c)), (numeric(y), True))
 
 
 ELEMENTWISE: dict[str, Rule] = {
     **{name: getattr(sp, name) for name in "sqrt exp log sin cos tan sinh cosh tanh erf erfc erfinv gamma".split()},
     **{"arc" + name[1:]: getattr(sp, name) for name in "asin acos atan atan2 asinh acosh atanh".split()},
+    **{"less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge, "equal": sp.Eq, "not_equal": sp.Ne},
     **{"sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "absolute": Abs, "fabs": Abs, "cbrt": cbrt},
-    **{"maximum": Max, "minimum": Min, "less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge},
-    **{"equal": sp.Eq, "not_equal": sp.Ne, "gammaln": sp.loggamma},
-    **{name: lambda x: x for name in "positive conjugate real nan_to_num".split()},
-    **{name: lambda x: sp.false for name in "isnan isinf iscomplex".split()},
+    **{"maximum": Max, "minimum": Min, "where": where, "gammaln": sp.loggamma},
+    **dict.fromkeys("positive conjugate".split(), lambda x: x),
+    **dict.fromkeys("isnan isinf".split(), lambda x: sp.false),
     "isfinite":     lambda x: sp.true,
     "isclose":      lambda x, y: Abs(x - y) <= sp.Rational(1, 10**8) + Abs(y) / 10**5,
     "add":          lambda x, y: x + y,
@@ -235,6 +193,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "reciprocal":   lambda x: 1 / x,
     "square":       lambda x: x**2,
     "power":        lambda x, y: where(y > 0, 0, x**y) if x == 0 and not y.is_number else x**y,
+    "float_power":  lambda x, y: x**y,
     "floor_divide": lambda x, y: floor(x / y),
     "remainder":    lambda x, y: x - y * floor(x / y),
     "divmod":       lambda x, y: (floor(x / y), x - y * floor(x / y)),
@@ -244,6 +203,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "copysign":     lambda x, y: Abs(x) * where(y >= 0, 1, -1),
     "heaviside":    lambda x, h: sp.Piecewise((0, x < 0), (h, sp.Eq(x, 0)), (1, True)),
     "relu":         lambda x: where(x > 0, x, 0),
+    "clip":         lambda x, low, high: Min(Max(x, low), high),
     "fmax":         lambda x, y: Max(*(a for a in (x, y) if a is not sp.nan)),
     "fmin":         lambda x, y: Min(*(a for a in (x, y) if a is not sp.nan)),
     "exp2":         lambda x: sp.Integer(2) ** x,
@@ -255,7 +215,9 @@ ELEMENTWISE: dict[str, Rule] = {
     "logaddexp2":   lambda x, y: sp.log(2**x + 2**y) / sp.log(2),
     "hypot":        lambda x, y: sp.sqrt(x**2 + y**2),
     "degrees":      lambda x: 180 * x / sp.pi,
+    "rad2deg":      lambda x: 180 * x / sp.pi,
     "radians":      lambda x: sp.pi * x / 180,
+    "deg2rad":      lambda x: sp.pi * x / 180,
     "sinc":         lambda x: sp.sin(sp.pi * x) / (sp.pi * x) if x != 0 else sp.Integer(1),
     "expit":        lambda x: 1 / (1 + sp.exp(-x)),
     "log_expit":    lambda x: -sp.log(1 + sp.exp(-x)),
@@ -268,168 +230,99 @@ ELEMENTWISE: dict[str, Rule] = {
     "j0":           lambda x: sp.besselj(0, x),
     "i0":           lambda x: sp.besseli(0, x),
 }  # fmt: skip
-ELEMENTWISE |= {new: ELEMENTWISE[old] for new, old in {"float_power": "power", "rad2deg": "degrees", "deg2rad": "radians"}.items()}
 LOGICAL = {kind + name: getattr(sp, name.capitalize()) for kind in ("logical_", "bitwise_") for name in ("and", "or", "xor")}
 LOGICAL |= {"logical_not": sp.Not, "invert": sp.Not}
+REDUCED = {"maximum": Max, "minimum": Min, "logical_and": sp.And, "logical_or": sp.Or}
 
 
 @functools.cache
-def elementwise(name: str, nin: int | None = None, nout: int = 1) -> Any:
-    """The rule as a function of object arrays."""
+def elementwise(name: str, nin: int, nout: int = 1) -> Any:
+    """A rule as a ufunc over object arrays of symbols."""
     if name not in ELEMENTWISE and name not in LOGICAL:
         raise NotDifferentiableError(UNSUPPORTED.format(name=name))
     rule, convert = (LOGICAL[name], claim) if name in LOGICAL else (ELEMENTWISE[name], numeric)
-    return np.frompyfunc(lambda *x: rule(*map(convert, x)), nin or rule.__code__.co_argcount, nout)
+
+    def run(*args: Any) -> Any:
+        result = rule(*(convert(expr_of(a)) for a in args))
+        return tuple(map(Sym, result)) if nout > 1 else Sym(result)
+
+    return np.frompyfunc(run, nin, nout)
 
 
-def variance(v: list[Any], ddof: Any = 0, correction: Any = None, mean: Any = None) -> Any:
-    return sp.Add(*((a - sp.Add(*v) / len(v)) ** 2 for a in v)) / (len(v) - number(ddof if correction is None else correction))
+def apply(name: str, *args: Any) -> Any:
+    return lower(elementwise(name, len(args))(*map(plain, args)))
 
 
-REDUCTIONS: dict[str, Rule] = {
-    "sum":  lambda v: sp.Add(*map(numeric, v)),
-    "prod": lambda v: sp.Mul(*map(numeric, v)),
-    "mean": lambda v: sp.Add(*map(numeric, v)) / len(v),
-    "max":  lambda v: Max(*v),
-    "min":  lambda v: Min(*v),
-    "ptp":  lambda v: Max(*v) - Min(*v),
-    "var":  variance,
-    "std":  lambda v, **options: sp.sqrt(variance(v, **options)),
-    "any":  lambda v: sp.Or(*map(claim, v)),
-    "all":  lambda v: sp.And(*map(claim, v)),
-}  # fmt: skip
-REDUCTIONS |= {"nan" + name: rule for name, rule in REDUCTIONS.items()} | {"a" + m: REDUCTIONS[m] for m in ("max", "min")}
-REDUCE = dict(add="sum", multiply="prod", maximum="max", minimum="min", logical_and="all", logical_or="any")
-
-
-def reduce(rule: Rule, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, *, keepdims: Any = False,
-           where: Any = True, initial: Any = None, **options: Any) -> Any:  # fmt: skip
-    a, mask = np.asarray(a, object), np.broadcast_to(where, np.shape(a))
-    axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
-    a, mask = (np.moveaxis(b, axes, range(-len(axes), 0)) for b in (a, mask))
-    result = np.empty(a.shape[: a.ndim - len(axes)], object)
+def reduce(rule: Any, a: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    """rule(e, ...) of all elements along the axes."""
+    a = plain(a)
+    axes = [k % a.ndim for k in (range(a.ndim) if axis is None else np.ravel(axis))]
+    moved = np.moveaxis(a, axes, range(-len(axes), 0))
+    lines = moved.reshape(moved.shape[: a.ndim - len(axes)] + (-1,))
+    result = np.empty(lines.shape[:-1], object)
     for i in np.ndindex(result.shape):
-        kept = [number(e) for e in a[i][mask[i]].flat]
-        result[i] = rule(kept if initial is None else [*kept, number(initial)], **options)
-    return np.expand_dims(result, tuple(sorted(axes))) if keepdims else result[()]
+        result[i] = Sym(rule(*(claim(e) if rule in (sp.And, sp.Or) else e for e in map(expr_of, lines[i]))))
+    return lower(np.expand_dims(result, tuple(axes)) if keepdims else result)
 
 
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
-    flat = np.ndim(a) == 1 or isinstance(axis, int)
-    if ord in (None, "fro") or (ord == 2 and flat):
-        return reduce(lambda v: sp.sqrt(sp.Add(*(e**2 for e in v))), a, axis, keepdims=keepdims)
-    if not flat or isinstance(ord, str):
+def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    vectors = np.ndim(a) == 1 or isinstance(axis, int)
+    if ord in (None, "fro") or (ord == 2 and vectors):
+        return reduce(lambda *v: sp.sqrt(sp.Add(*(e**2 for e in v))), a, axis, keepdims)
+    if not vectors or isinstance(ord, str):
         raise NotDifferentiableError(f"np.linalg.norm(..., ord={ord!r}) of a matrix has no symbolic form in the oracle")
     if np.isinf(ord):
-        return reduce(lambda v: (Max if ord > 0 else Min)(*map(Abs, v)), a, axis, keepdims=keepdims)
-    return reduce(lambda v: sp.Add(*(Abs(e) ** number(ord) for e in v)) ** (1 / number(ord)), a, axis, keepdims=keepdims)
+        return reduce(lambda *v: (Max if ord > 0 else Min)(*map(Abs, v)), a, axis, keepdims)
+    return reduce(lambda *v: sp.Add(*(Abs(e) ** number(ord) for e in v)) ** (1 / number(ord)), a, axis, keepdims)
 
 
 def on_matrices(rule: Rule, signature: str) -> Rule:
-    """A function of one sympy matrix, for stacks of them."""
-    return np.vectorize(lambda m: np.array(rule(sp.Matrix(m)), object)[()], signature=signature, otypes=[object])
+    """A function of a sympy matrix, for stacks of them."""
+    one = lambda m: np.frompyfunc(Sym, 1, 1)(np.array(rule(sp.Matrix(exprs(m))), object))  # noqa: E731
+    return lambda m: np.vectorize(one, signature=signature, otypes=[object])(plain(m))
+
+
+def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
+    pairs = list(zip(conditions, choices, strict=True))[::-1]
+    return functools.reduce(lambda rest, pair: np.where(*pair, rest), pairs, default)
+
+
+def piecewise(x: Any, conditions: Any, functions: Any, *args: Any) -> Any:
+    values = [f(x, *args) if callable(f) else f for f in functions]
+    return select(conditions, values[: len(conditions)], *values[len(conditions) :])
 
 
 def determinant(m: Any) -> Any:
     return m.det(method="berkowitz")
 
 
-def solve(a: Any, b: Any) -> Any:
-    inverse = FUNCTIONS["linalg.inv"](a)
-    return inverse @ b if np.ndim(b) == 1 else np.matmul(inverse, b)
-
-
-def where_array(c: Any, *choices: Any) -> Any:
-    return np.frompyfunc(where, 3, 1)(*map(exprs, (c, *choices))) if choices else np.nonzero(objects(c))
-
-
-def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
-    pairs = list(zip(conditions, choices, strict=True))[::-1]
-    return functools.reduce(lambda rest, pair: where_array(*pair, rest), pairs, default)
-
-
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **_: Any) -> Any:
-    for bound, side in ((a_min if min is None else min, "maximum"), (a_max if max is None else max, "minimum")):
-        a = a if bound is None else elementwise(side, 2)(exprs(a), exprs(bound))
-    return a
-
-
-def round_array(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    return elementwise("rint", 1)(a * sp.Integer(10) ** decimals) / sp.Integer(10) ** decimals
-
-
-def filled(shape: Any, value: Any = 0, *_: Any, **__: Any) -> Any:
-    return np.full(shape, number(value), object)
-
-
-def like(value: Any, a: Any, dtype: Any = None, order: Any = None, subok: Any = None, shape: Any = None) -> Any:
-    return filled(np.shape(a) if shape is None else shape, value)
-
-
-def computed(function: Rule, *args: Any, **kwargs: Any) -> Any:
-    """NumPy's own code, on object arrays of symbols: constants stay exact, comparisons are decided."""
-    return function(*unwrapped(args, objects), **unwrapped(kwargs, objects))
-
-
-def named(names: str) -> dict[str, Rule]:
-    """NumPy's functions of these names, those that this NumPy has."""
-    found = {name: functools.reduce(lambda space, part: getattr(space, part, None), name.split("."), np) for name in names.split()}
-    return {name: function for name, function in found.items() if callable(function)}
-
-
 FUNCTIONS: dict[str, Rule] = {
-    **{name: functools.partial(reduce, rule) for name, rule in REDUCTIONS.items()},
-    **{name: lambda *x, name=name: elementwise(name, len(x))(*map(exprs, x)) for name in "sinc real nan_to_num isclose".split()},
-    **named("""reshape transpose ravel squeeze expand_dims moveaxis swapaxes rollaxis roll flip fliplr flipud rot90 concatenate
-        stack hstack vstack dstack column_stack block append insert delete repeat tile broadcast_to broadcast_arrays split
-        array_split hsplit vsplit dsplit unstack diag diagonal diagflat tril triu pad take take_along_axis extract copy shape
-        ndim size atleast_1d atleast_2d atleast_3d meshgrid matrix_transpose copyto fill_diagonal put linalg.diagonal
-        linalg.matrix_transpose lib.stride_tricks.sliding_window_view"""),
-    **{name: functools.partial(computed, function) for name, function in named("""dot vdot inner outer tensordot kron einsum
-        trace cumsum cumprod convolve correlate diff ediff1d cross trapezoid polyval vander average cov apply_along_axis
-        linalg.matrix_power linalg.multi_dot linalg.outer linalg.cross linalg.trace linalg.tensordot linalg.matmul sort argsort
-        argmax argmin median percentile quantile searchsorted nonzero count_nonzero flatnonzero argwhere""").items()},
-    "where":           where_array,
+    **{name: functools.partial(apply, name) for name in ("sinc", "isclose")},
+    **{"nan" + name: getattr(np, name) for name in "sum prod mean max min var std cumsum cumprod".split()},
+    **{name: functools.partial(lambda make, *x, **options: make(*x, **options).astype(object), getattr(np, name))
+       for name in "zeros ones empty full arange linspace eye identity array asarray".split()},
+    "where":           lambda c, *x: apply("where", c, *x) if x else np.nonzero(c),
     "select":          select,
-    "clip":            clip,
-    "round":           round_array,
-    "around":          round_array,
-    "fix":             lambda x, **_: elementwise("trunc", 1)(x),
-    "zeros":           filled,
-    "empty":           filled,
-    "ones":            lambda shape, *_, **__: filled(shape, 1),
-    "full":            filled,
-    "zeros_like":      functools.partial(like, 0),
-    "empty_like":      functools.partial(like, 0),
-    "ones_like":       functools.partial(like, 1),
-    "full_like":       lambda a, value, **options: like(value, a, **options),
-    "array":           lambda a, *_, **__: exprs(a),
-    "asarray":         lambda a, *_, **__: exprs(a),
+    "piecewise":       piecewise,
     "linalg.norm":     norm,
     "linalg.det":      on_matrices(determinant, "(n,n)->()"),
-    "linalg.slogdet":  on_matrices(lambda m: [sign(determinant(m)), sp.log(Abs(determinant(m)))], "(n,n)->(k)"),
     "linalg.inv":      on_matrices(lambda m: m.adjugate() / determinant(m), "(n,n)->(n,n)"),
+    "linalg.solve":    lambda a, b: (np.dot if np.ndim(b) == 1 else np.matmul)(np.linalg.inv(a), b),
+    "linalg.slogdet":  lambda a: (np.sign(np.linalg.det(a)), np.log(abs(np.linalg.det(a)))),
     "linalg.cholesky": on_matrices(lambda m: m.cholesky(hermitian=False), "(n,n)->(n,n)"),
-    "linalg.solve":    solve,
 }  # fmt: skip
-
-
-def call(name: str, args: Any, kwargs: Any) -> Any:
-    if name not in FUNCTIONS:
-        raise NotDifferentiableError(UNSUPPORTED.format(name=name))
-    return wrap(FUNCTIONS[name](*unwrapped(args, expressed), **unwrapped(kwargs, expressed)))
 
 
 # --- symbols that NumPy accepts ---------------------------------------------------------------------------------------------
 
-UNSUPPORTED = "np.{name} has no symbolic form in the oracle: write f with the functions listed in dualdiff/oracle_symbols.py"
+UNSUPPORTED = "np.{name} has no symbolic form in the oracle: write f with the functions in dualdiff/oracle_symbols.py"
 BUFFER = (
     "a plain number is needed here, and this is a symbol: write np.sin for math.sin, np.zeros_like(x) or "
     "np.zeros(n, like=x) for a buffer that it is stored in, np.trunc(x) for int(x)"
 )
 UNDECIDED = (
-    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, np.maximum, np.max "
-    "and np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
+    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, np.maximum, "
+    "np.max, np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
 )
 
 
@@ -471,88 +364,94 @@ class Assumptions:
 assumed: ContextVar[Assumptions] = ContextVar("assumed")
 
 
-def exprs(x: Any) -> Any:
-    """The sympy expression, or object array of them, of any operand."""
-    if isinstance(x, (np.ndarray, list, tuple)):
-        array = x if isinstance(x, np.ndarray) else np.array(x, object)
-        return np.frompyfunc(exprs, 1, 1)(array) if array.ndim else exprs(array.item())
+def expr_of(x: Any) -> Any:
     return x.expr if isinstance(x, Sym) else number(x)
 
 
-def expressed(x: Any) -> Any:
-    return x if isinstance(x, np.ndarray) and x.dtype != object else exprs(x)
+def plain(x: Any) -> Any:
+    """An operand as an ndarray that NumPy's own loops take."""
+    return np.asarray(lift(x))
 
 
-def objects(x: Any) -> Any:
-    """An object array of symbols; indices and masks stay."""
-    return x if isinstance(x, np.ndarray) and x.dtype.kind not in "fO" else np.frompyfunc(Sym, 1, 1)(exprs(x))
+def exprs(x: Any) -> Any:
+    return np.frompyfunc(expr_of, 1, 1)(plain(x))
 
 
-def wrap(result: Any) -> Any:
-    """What a function of symbols returns: a symbol, an array or a tuple of them; shapes and indices stay."""
-    if isinstance(result, (tuple, list)):
-        return tuple(map(wrap, result))
-    if isinstance(result, np.ndarray) and result.ndim and result.dtype == object:
-        return SymArray(result if all(isinstance(e, sp.Basic) for e in result.flat) else exprs(result))
-    return Sym(exprs(result)) if isinstance(result, (Sym, sp.Basic)) or getattr(result, "dtype", 0) == object else result
+def symbols(expressions: Any) -> Any:
+    """Sympy expressions as symbols that NumPy accepts."""
+    return lower(np.frompyfunc(Sym, 1, 1)(expressions))
 
 
-def unwrapped(args: Any, leaf: Rule) -> Any:
-    """Arguments of a NumPy function with leaf(symbol) for each symbol or array in them, however deep."""
+def lift(args: Any) -> Any:
+    """Arguments of a NumPy function with symbol arrays for the symbols in them, however deep."""
     if isinstance(args, (list, tuple)):
-        return type(args)([unwrapped(a, leaf) for a in args])
+        return type(args)([lift(a) for a in args])
     if isinstance(args, dict):
-        return {k: unwrapped(a, leaf) for k, a in args.items()}
-    return leaf(args) if isinstance(args, (Sym, np.ndarray, sp.Basic)) else args
+        return {k: lift(a) for k, a in args.items()}
+    if isinstance(args, Sym):
+        array = np.empty((), object)
+        array[()] = args
+        return array.view(SymArray)
+    return args.view(SymArray) if isinstance(args, np.ndarray) and args.dtype == object else args
 
 
-def concrete(key: Any) -> Any:
-    """An index whose symbolic comparisons, if any, are decided."""
-    if isinstance(key, tuple):
-        return tuple(map(concrete, key))
-    return np.asarray(objects(key), bool) if isinstance(key, Sym) else key
+def lower(result: Any) -> Any:
+    """The result of one: symbol arrays for object arrays, symbols for those without a dimension."""
+    if isinstance(result, (tuple, list)):
+        return type(result)(map(lower, result)) if type(result) in (tuple, list) else result
+    if isinstance(result, np.ndarray):
+        return result.view(np.ndarray) if result.dtype != object else result.view(SymArray) if result.ndim else result.item()
+    return result
 
 
-def method(function: Rule, *drop: Any) -> Any:
-    return lambda self, *args, **options: function(self) if drop else function(self, *args, **options)
+def call_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+    name, arrays = ufunc.__name__, [plain(x) for x in inputs]
+    own_loop = all(x.dtype != object for x in arrays) or set(ufunc.types) == {"O" * ufunc.nin + "->" + "O" * ufunc.nout}
+    if method == "reduce" and name in REDUCED:
+        result = reduce(REDUCED[name], arrays[0], options.get("axis", 0), options.get("keepdims", False))
+    elif own_loop or ufunc.signature or method in ("reduce", "at"):  # indices, np.vectorize, matmul, add.reduce
+        options = {k: v for k, v in options.items() if k not in ("dtype", "casting", "subok")}
+        result = getattr(ufunc, method)(*arrays, **options)
+    elif options.pop("where", True) is True:
+        result = getattr(elementwise(name, ufunc.nin, ufunc.nout), method)(*arrays)
+    else:
+        raise NotDifferentiableError(f"np.{name}(..., where=...) has no symbolic form in the oracle: use np.where")
+    for target in out:
+        if not isinstance(target, Sym):  # y += 1 of a number binds y anew
+            if target.dtype != object:
+                raise NotDifferentiableError(BUFFER)
+            target[...] = result
+            return target
+    return lower(result)
+
+
+def call_function(_: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+    try:
+        if name in FUNCTIONS:
+            return lower(FUNCTIONS[name](*lift(args), **lift(kwargs)))
+        return lower(np.ndarray.__array_function__(lift(Sym(0)), function, (SymArray,), lift(args), lift(kwargs)))
+    except UndecidedError:
+        raise
+    except TypeError as error:
+        raise NotDifferentiableError(UNSUPPORTED.format(name=name)) from error
 
 
 class Sym(NDArrayOperatorsMixin):
     """A number made of symbols: operators and NumPy's functions build up its sympy expression `expr`."""
 
-    ndim, shape, size, dtype = 0, (), 1, np.dtype(object)
+    __array_ufunc__, __array_function__ = call_ufunc, call_function
 
     def __init__(self, expr: Any) -> None:
         self.expr = expr
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
-        name = ufunc.__name__
-        if options.pop("where", True) is not True:
-            raise NotDifferentiableError(f"np.{name}(..., where=...) has no symbolic form in the oracle: write np.where")
-        if method == "reduce":
-            result = exprs(call(REDUCE.get(name, f"{name}.reduce"), inputs, {"axis": 0, **options}))
-        elif ufunc.signature:  # matmul and its kin
-            result = ufunc(*map(exprs, inputs), **options)
-        elif method == "at":
-            return elementwise(name, ufunc.nin).at(self.expr, inputs[1], *map(exprs, inputs[2:]))
-        else:
-            result = getattr(elementwise(name, ufunc.nin, ufunc.nout), method)(*map(exprs, inputs))
-        for target in out:
-            if not isinstance(target, Sym):
-                raise NotDifferentiableError(BUFFER)
-            if isinstance(target, SymArray):  # else y += 1 of a number, which binds y anew
-                target[...] = result
-                return target
-        return wrap(result)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return call(f"{function.__module__}.{function.__name__}".removeprefix("numpy."), args, kwargs)
-
     def __getattr__(self, name: str) -> Any:
-        """x.sum(axis=0) is np.sum(x, axis=0); NumPy itself calls x.sin() for an object array of symbols."""
-        if name.startswith("_") or not (name in FUNCTIONS or name in ELEMENTWISE) or not hasattr(np, name):
-            raise AttributeError(f"a symbol has no attribute {name!r}")
-        return functools.partial(getattr(np, name), self)
+        """NumPy calls x.sin() for an object array of symbols; the rest is what arrays have: x.ndim, x.sum()."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in ELEMENTWISE and hasattr(np, name):
+            return functools.partial(getattr(np, name), self)
+        return getattr(lift(self), name)
 
     def __bool__(self) -> bool:
         return assumed.get(Assumptions()).decide(claim(self.expr))
@@ -560,69 +459,55 @@ class Sym(NDArrayOperatorsMixin):
     def __float__(self) -> float:
         raise NotDifferentiableError(BUFFER)
 
+    __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
+
+    def __floor__(self) -> Any:
+        return np.floor(self)
+
+    def __ceil__(self) -> Any:
+        return np.ceil(self)
+
+    def __trunc__(self) -> Any:
+        return np.trunc(self)
+
+    def __round__(self, digits: int = 0) -> Any:
+        return np.round(self, digits)
+
     def __repr__(self) -> str:
         return str(self.expr)
 
     def __format__(self, spec: str) -> str:
         return str(self.expr)
 
+
+class SymArray(np.ndarray[Any, Any]):
+    """An object array of symbols."""
+
+    __array_ufunc__, __array_function__ = call_ufunc, call_function  # type: ignore[assignment]
+
     def relu(self) -> Any:
-        return wrap(elementwise("relu", 1)(self.expr))
+        return apply("relu", self)
 
-    def item(self, *index: Any) -> Any:
-        return wrap(self.expr.item(*index)) if self.ndim else self
-
-    def tolist(self) -> Any:
-        return objects(self).tolist() if self.ndim else self
-
-    def reshape(self, *shape: Any, **options: Any) -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)  # type: ignore[call-overload]
-
-    def transpose(self, *axes: Any) -> Any:
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[call-overload]
-
-    __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
-    __floor__, __ceil__, __trunc__, __round__ = map(method, (np.floor, np.ceil, np.trunc, np.round))
-    copy, astype, flatten = (method(f, "arguments") for f in (np.copy, np.copy, lambda x: np.copy(np.ravel(x))))
-    T, real = property(method(np.transpose)), property(method(np.real))
-    conj = method(np.conjugate)
-
-
-class SymArray(Sym):
-    """An array of symbols; slices are views, as in NumPy."""
-
-    def __init__(self, expr: Any) -> None:
-        super().__init__(expr)
-        self.shape, self.ndim, self.size = expr.shape, expr.ndim, expr.size
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if dtype is not None and np.dtype(dtype) != object:
-            raise NotDifferentiableError(BUFFER)
-        return objects(self)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
+    def astype(self, dtype: Any, *args: Any, **options: Any) -> Any:
+        return self.copy()
 
     def __getitem__(self, key: Any) -> Any:
-        return wrap(self.expr[concrete(key)])
+        return super().__getitem__(concrete(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, SymArray) and key.shape == self.shape and np.ndim(value) == 0:  # x[x > 0] = 0
-            key, value = ..., where_array(key, value, self)
-        self.expr[concrete(key)] = exprs(value)
+            key, value = ..., np.where(key, value, self)
+        super().__setitem__(concrete(key), value)
 
-    def __bool__(self) -> bool:
-        return bool(objects(self))  # of one element; else NumPy's error
+
+def concrete(key: Any) -> Any:
+    """An index with its symbolic comparisons, if any, decided."""
+    if isinstance(key, tuple):
+        return tuple(map(concrete, key))
+    return np.asarray(key, bool) if isinstance(key, SymArray) and key.dtype == object else key
 
 
 # --- values to 50 digits ------------------------------------------------------------------------------------------------------
-
-
-class Singular(UndefinedError):
-    """No value at the point itself; there may be a limit."""
 
 
 class Evaluator:
@@ -644,10 +529,10 @@ class Evaluator:
         if expr not in self.memo:
             try:
                 value = getattr(self, f"_{expr.func.__name__}", self._other)(expr)
-                if mp.isnan(value) or isinstance(value, mpmath.mpc) and value.imag != 0:
-                    error = Singular if mp.isnan(value) else UndefinedError
+                if mp.isnan(value) or (isinstance(value, mpmath.mpc) and value.imag != 0):
+                    error = SingularError if mp.isnan(value) else UndefinedError
                     raise error(f"{expr.func.__name__}({', '.join(shown(self(a)) for a in expr.args)}) is not a real number")
-            except Singular as error:
+            except SingularError as error:
                 value = self.limit(expr, error)
             self.memo[expr] = value.real if isinstance(value, mpmath.mpc) else value
         return self.memo[expr]
@@ -667,14 +552,14 @@ class Evaluator:
             return self.order(*args) in self.orders[expr.func]
         rule = expr.func.value if isinstance(expr, Real) else getattr(mp, self.names.get(name, name), None)
         if rule is None:
-            raise Singular(f"{name} has no value" if not args else f"sympy's {name} is not known to mpmath")
-        if isinstance(expr, Flat):  # what rounding moved off an integer, back to it
+            raise SingularError(f"{name} has no value" if not args else f"sympy's {name} is not known to mpmath")
+        if isinstance(expr, (sign, floor, ceiling, rint, step)):  # what rounding moved off an integer, back to it
             value = rule(*(a if mp.isinf(a) or self.order(a, mp.nint(a)) else mp.nint(a) for a in args))
             return int(value) if value == int(value) else mp.mpf(value.numerator) / value.denominator
         try:
             return rule(*args) if args else +rule
         except (ValueError, ZeroDivisionError):
-            raise Singular(f"{name} has a pole") from None
+            raise SingularError(f"{name} has a pole") from None
 
     def _Add(self, expr: Any) -> Any:
         terms = [self(a) for a in expr.args]
@@ -687,7 +572,7 @@ class Evaluator:
                 return 0  # a branch not taken, whatever the other factors are
         factors = [self(a) for a in expr.args]
         if 0 in factors and any(map(mp.isinf, factors)):
-            raise Singular("0 times infinity")
+            raise SingularError("0 times infinity")
         return 0 if any(v == 0 and isinstance(v, int) for v in factors) else mp.fprod(factors)
 
     def _Pow(self, expr: Any) -> Any:
@@ -695,7 +580,7 @@ class Evaluator:
         whole = mp.isint(exponent)
         if base == 0 and exponent < 0:
             if whole and exponent % 2:
-                raise Singular("division by zero")
+                raise SingularError("division by zero")
             return mp.inf
         if base in (0, 1) and not mp.isinf(exponent):
             return base if exponent else 1
@@ -705,14 +590,14 @@ class Evaluator:
         for value, claim in expr.args:
             if self(claim):
                 return self(value)
-        raise Singular("no case holds")
+        raise SingularError("no case holds")
 
     def order(self, a: Any, b: Any) -> int:
         """-1, 0, 1 as a < b, a = b, a > b; what rounding alone tells apart is equal."""
         close = a == b or (mp.isfinite(a) and mp.isfinite(b) and abs(a - b) <= self.tiny * max(abs(a), abs(b)))
         return 0 if close else 1 if a > b else -1
 
-    def limit(self, expr: Any, error: Singular) -> Any:
+    def limit(self, expr: Any, error: SingularError) -> Any:
         """The limit along `along`, else the common one along several lines through the point."""
         moving = sorted(expr.free_symbols & self.point.keys(), key=str) if self.limits else []
         lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in range(min(4, len(moving) ** 2))]
@@ -723,7 +608,7 @@ class Evaluator:
             raise error
         return values[0]
 
-    def line_limit(self, expr: Any, line: dict[Any, Any], error: Singular) -> Any:
+    def line_limit(self, expr: Any, line: dict[Any, Any], error: SingularError) -> Any:
         """The mean of the limits from both sides; the one side's where f is not real on the other; None without any."""
         sides = [v for sign in (1, -1) if (v := self.side_limit(expr, line, sign, error)) is not None]
         if not sides or all(v == sides[0] for v in sides):
@@ -732,7 +617,7 @@ class Evaluator:
             raise error
         return 0 if self.order(sides[0], -sides[1]) == 0 else mp.fsum(sides) / 2
 
-    def side_limit(self, expr: Any, line: dict[Any, Any], sign: int, error: Singular) -> Any:
+    def side_limit(self, expr: Any, line: dict[Any, Any], sign: int, error: SingularError) -> Any:
         digits, values = 2 * mp.dps, []
         with mpmath.workdps(10 * digits):
             for h in (mp.mpf(10) ** -digits, mp.mpf(10) ** (-2 * digits)):

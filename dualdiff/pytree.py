@@ -25,7 +25,7 @@ def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
     >>> len(leaves), rebuild("xyz")
     (3, {'a': 'x', 'b': ('y', 'z')})
     """
-    children = None if isinstance(tree, _LEAVES) else _children(tree, lists)
+    children = None if isinstance(tree, _LEAVES) or hasattr(tree, "_tag") else _children(tree, lists)
     if children is None:
         return [tree], _first
     parts = [flatten(child, lists) for child in children[0]]

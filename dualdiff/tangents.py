@@ -156,7 +156,7 @@ def gather(t: Any, shape: Shape, move: Callable[[Any], Any], batched: Callable[[
     """The tangent of `move(x)` for x of `shape`, where `move` only moves, repeats or drops elements.
 
     `batched` does the same to an array with a leading axis of directions; without it, `move` is applied to an array
-    of element numbers, which tells where each element goes.
+    of element numbers from 1, which tells where each element goes; where it fills with zeros, nothing does.
     """
     if isinstance(t, Structured):
         return t.gather(shape, move)
@@ -164,7 +164,14 @@ def gather(t: Any, shape: Shape, move: Callable[[Any], Any], batched: Callable[[
         return move(t)
     if batched is not None:
         return batched(t)
-    return t.reshape(len(t), -1)[:, move(np.arange(t[0].size).reshape(shape))]
+    return _numbered(t.reshape(len(t), -1), move(np.arange(1, t[0].size + 1).reshape(shape)))
+
+
+def _numbered(flat: Any, numbers: Any) -> Any:
+    """The elements of each row by their numbers from 1; a 0, with which a function has filled up, gives zero."""
+    moved = flat[:, numbers - 1]
+    empty = numbers == 0
+    return np.where(empty, np.zeros((), flat.dtype), moved) if np.any(empty) else moved
 
 
 def join(
@@ -182,8 +189,8 @@ def join(
     if many and batched is None:
         offsets = np.cumsum([0] + [int(np.prod(s)) for s in shapes])
         flat = [t if t is not None else np.zeros((len(lead), *s), lead.dtype) for t, s in zip(tangents, shapes)]
-        numbers = [np.arange(a, b).reshape(s) for a, b, s in zip(offsets, offsets[1:], shapes)]
-        return np.concatenate([t.reshape(len(lead), -1) for t in flat], axis=1)[:, move(numbers)]
+        numbers = [np.arange(a + 1, b + 1).reshape(s) for a, b, s in zip(offsets, offsets[1:], shapes)]
+        return _numbered(np.concatenate([t.reshape(len(lead), -1) for t in flat], axis=1), move(numbers))
     p, dtype = (len(lead),) if many else (), getattr(lead, "dtype", float)
     full = [t if t is not None else np.zeros(p + s, dtype) for t, s in zip(tangents, shapes)]
     return batched(full) if many and batched is not None else move(full)

@@ -1,4 +1,4 @@
-"""Rules of functions that split complex numbers; they are linear over the reals only."""
+"""Rules for complex numbers: analytic functions in forms that suit them, and functions linear over the reals only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,83 @@ from typing import Any
 import numpy as np
 
 from ..tangents import combine, linear
-from .elementwise import real_part
-from .table import Plan, rule, shape_of
+from .table import COMPLEX, Plan, rule, shape_of
+
+# ---------------------------------------------------------------- analytic functions
+
+# fmt: off
+# z is the operand; these forms neither overflow nor cancel where the real ones of elementwise.py would.
+SLOPES = {
+    np.tan:     lambda z: _secant2(-1j * z),
+    np.tanh:    lambda z: _secant2(z),
+    np.arcsin:  lambda z: 1 / (np.sqrt(1 - z) * np.sqrt(1 + z)),
+    np.arccos:  lambda z: -1 / (np.sqrt(1 - z) * np.sqrt(1 + z)),
+    np.arctan:  lambda z: (1 / (1 + 1j * z)) * (1 / (1 - 1j * z)),
+    np.arcsinh: lambda z: 1 / (np.sqrt(1 + 1j * z) * np.sqrt(1 - 1j * z)),
+    np.arctanh: lambda z: (1 / (1 - z)) * (1 / (1 + z)),
+}
+# fmt: on
+
+
+def _secant2(z: Any) -> Any:
+    """1 / cosh(z)**2 by the decaying exponential."""
+    e = np.exp(np.where(np.real(z) < 0, 2.0, -2.0) * z)
+    return 4 * e / (1 + e) ** 2
+
+
+def _analytic(function: Any, slope: Any) -> None:
+    def tangent(_: Any, values: Any, tangents: Any) -> Any:
+        z = np.complex128(values[0]) if type(values[0]) is complex else values[0]  # whose 1 / 0 is no exception
+        return combine([(tangents[0], shape_of(z), slope(z))], shape_of(z))
+
+    COMPLEX[function] = lambda z: Plan((z,), function, tangent)
+
+
+for _function, _slope in SLOPES.items():
+    _analytic(_function, _slope)
+
+# ---------------------------------------------------------------- functions that are linear over the reals only
+
+
+def real_part(t: Any, shape: Any) -> Any:
+    return linear(t, shape, np.real, lambda c: c + 0j)
+
+
+def _weighted(values: Any, tangents: Any, weight: Any) -> Any:
+    shape = shape_of(values[0])
+    return combine([(tangents[0], shape, weight)], shape)
+
+
+@lambda f: COMPLEX.setdefault(np.absolute, f)
+def _absolute(z: Any) -> Plan:
+    """d|z| = Re(conj(z) dz) / |z|, and 0 at z = 0."""
+
+    def tangent(r: Any, values: Any, tangents: Any) -> Any:
+        weight = np.where(r == 0, 0.0, np.conj(values[0]) / r)
+        return real_part(_weighted(values, tangents, weight), shape_of(values[0]))
+
+    return Plan((z,), np.absolute, tangent)
+
+
+@lambda f: COMPLEX.setdefault(np.sign, f)
+def _sign(z: Any) -> Plan:
+    """d(z/|z|) = (dz - s Re(conj(s) dz)) / |z| with s = z/|z|, and 0 at z = 0."""
+
+    def tangent(s: Any, values: Any, tangents: Any) -> Any:
+        z, shape = values[0], shape_of(values[0])
+        radial = real_part(_weighted(values, tangents, np.conj(s)), shape)
+        inverse = np.where(z == 0, 0.0, 1 / np.absolute(z))
+        return combine([(tangents[0], shape, inverse + 0j), (radial, shape, -s * inverse)], shape)
+
+    return Plan((z,), np.sign, tangent)
+
+
+@lambda f: COMPLEX.setdefault(np.conjugate, f)
+def conjugate(z: Any) -> Plan:
+    """conj is R-linear and its own transpose."""
+    return Plan((z,), np.conjugate, lambda _, v, t: linear(t[0], shape_of(v[0]), np.conjugate, np.conjugate))
+
+
 
 
 @rule(np.real)

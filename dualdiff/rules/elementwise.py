@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, linear
-from .table import COMPLEX, ELEMENTWISE, Elementwise, Plan, shape_of
+from .table import ELEMENTWISE, Elementwise
 
 LN2, LN10 = math.log(2), math.log(10)
 RADIAN = math.pi / 180
@@ -23,13 +22,9 @@ RADIAN = math.pi / 180
 # ---------------------------------------------------------------- the mathematics, for arrays and for Python floats
 
 
-def _is_complex(x: Any) -> bool:
-    return getattr(x, "dtype", None) is not None and x.dtype.kind == "c" or isinstance(x, complex)
-
-
 def _root(x: Any) -> Any:
     """sqrt(1 + x**2) without overflow."""
-    return np.sqrt(1 + x * x) if _is_complex(x) else np.hypot(1, x)
+    return np.hypot(1, x)
 
 
 def _share(d: Any, exp: Callable[[Any], Any], where: Callable[..., Any]) -> Any:
@@ -142,6 +137,7 @@ def _power_exponent(m: Any, x: Any, y: Any, z: Any) -> Any:
 
 # fmt: off
 elementwise(np.positive,     1)
+elementwise(np.conjugate,    1)                                                # of a real number
 elementwise(np.negative,    -1)
 elementwise(np.deg2rad,      RADIAN)
 elementwise(np.radians,      RADIAN)
@@ -194,48 +190,3 @@ def _angle(m: Any, a: Any, b: Any) -> Any:
     """a / (a**2 + b**2), scaled so that squares neither overflow nor underflow."""
     h = m.hypot(a, b)
     return a / h / h
-
-
-# ---------------------------------------------------------------- complex operands, where the map is only R-linear
-
-
-def real_part(t: Any, shape: Any) -> Any:
-    return linear(t, shape, np.real, lambda c: c + 0j)
-
-
-def _weighted(values: Any, tangents: Any, weight: Any) -> Any:
-    shape = shape_of(values[0])
-    return combine([(tangents[0], shape, weight)], shape)
-
-
-@lambda f: COMPLEX.setdefault(np.absolute, f)
-def _absolute(z: Any) -> Plan:
-    """d|z| = Re(conj(z) dz) / |z|, and 0 at z = 0."""
-
-    def tangent(r: Any, values: Any, tangents: Any) -> Any:
-        weight = np.where(r == 0, 0.0, np.conj(values[0]) / r)
-        return real_part(_weighted(values, tangents, weight), shape_of(values[0]))
-
-    return Plan((z,), np.absolute, tangent)
-
-
-@lambda f: COMPLEX.setdefault(np.sign, f)
-def _sign(z: Any) -> Plan:
-    """d(z/|z|) = (dz - s Re(conj(s) dz)) / |z| with s = z/|z|, and 0 at z = 0."""
-
-    def tangent(s: Any, values: Any, tangents: Any) -> Any:
-        z, shape = values[0], shape_of(values[0])
-        radial = real_part(_weighted(values, tangents, np.conj(s)), shape)
-        inverse = np.where(z == 0, 0.0, 1 / np.absolute(z))
-        return combine([(tangents[0], shape, inverse + 0j), (radial, shape, -s * inverse)], shape)
-
-    return Plan((z,), np.sign, tangent)
-
-
-@lambda f: COMPLEX.setdefault(np.conjugate, f)
-def conjugate(z: Any) -> Plan:
-    """conj is R-linear and its own transpose."""
-    return Plan((z,), np.conjugate, lambda _, v, t: linear(t[0], shape_of(v[0]), np.conjugate, np.conjugate))
-
-
-elementwise(np.conjugate, 1)

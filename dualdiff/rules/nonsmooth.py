@@ -56,7 +56,7 @@ def _extreme(function: Any) -> None:
         where = plain(options.get("where", True))
 
         def tangent(r: Any, values: Any, tangents: Any) -> Any:
-            x = plain(values[0])
+            x = np.asarray(plain(values[0]))
             axes = axes_of(axis, x.ndim)
             r = plain(function(x, axis=axes, keepdims=True, **options))
             # With initial= larger than all elements nothing ties, and nothing is divided by zero.

@@ -46,7 +46,8 @@ def mean(
     if where is not True:
         where = np.broadcast_to(plain(where), shape_of(a))
         count = np.sum(where, axis, keepdims=keepdims)
-        return np.sum(a, axis, dtype, keepdims=keepdims, where=where) / count
+        total_ = np.sum(a, axis, dtype, keepdims=keepdims, where=where)
+        return total_ / np.asarray(count, total_.real.dtype)[()]
     if dtype is not None:
         return np.mean(a.astype(dtype), axis, keepdims=keepdims)
     axes, shape = axes_of(axis, ndim(a)), shape_of(a)
@@ -79,7 +80,8 @@ def var(
     axes = axes_of(axis, ndim(a))
     count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes, keepdims=keepdims)
     freedom = np.maximum(count - (ddof if correction is None else correction), 0)
-    return np.sum(distance * distance, axis, dtype, keepdims=keepdims, where=where) / freedom
+    squares = np.sum(distance * distance, axis, dtype, keepdims=keepdims, where=where)
+    return squares / np.asarray(freedom, squares.dtype)[()]
 
 
 @rule(np.std)
@@ -177,10 +179,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     axis = axis_of(axis, ndim(a))
     edges = [np.broadcast_to(e, _one_long(a, axis)) if ndim(e) == 0 else e for e in (prepend, append) if e is not None]
     if edges:
-        a = np.concatenate(([edges[0]] if prepend is not None else []) + [a] + ([edges[-1]] if append is not None else []), axis)
+        a = np.concatenate([*edges[: prepend is not None], a, *edges[prepend is not None :]], axis)
     rest = (slice(None),) * (-axis - 1)
+    later: Any = (..., slice(1, None), *rest)
+    earlier: Any = (..., slice(None, -1), *rest)
     for _ in range(n):
-        a = a[(..., slice(1, None), *rest)] - a[(..., slice(None, -1), *rest)]
+        a = a[later] - a[earlier]
     return a
 
 

@@ -7,6 +7,7 @@ how, else the element numbers tell (see `tangents.gather`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def plain_key(key: Any) -> Any:
 def _together(parts: Sequence[Any]) -> bool:
     """Whether the index arrays stand side by side, so that a leading axis does not change where their axes go."""
     where = [i for i, p in enumerate(parts) if p is not None and p is not ... and not isinstance(p, slice)]
-    return all(b - a == 1 for a, b in zip(where, where[1:]))
+    return all(b - a == 1 for a, b in pairwise(where))
 
 
 # ---------------------------------------------------------------- one array
@@ -143,8 +144,8 @@ def flip(m: Any, axis: Any = None) -> Move:
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.roll(np.ravel(a), shift, -1).reshape(shape_of(a))
-    n = ndim(a)
-    return _same(a, np.roll, plain(shift), tuple(k - n for k in _axes(axis, n)))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)  # which may name one twice
+    return _same(a, np.roll, plain(shift), tuple(axis_of(k, ndim(a)) for k in axes))
 
 
 @rule(np.repeat)
@@ -187,7 +188,30 @@ def _by_numbers(*functions: Callable[..., Any]) -> None:
         rule(function)(family(function))
 
 
-_by_numbers(np.fliplr, np.flipud, np.rot90, np.rollaxis, np.tile, np.tril, np.triu, np.diag, np.diagflat, np.resize)
+@rule(np.flipud)
+def flipud(m: Any) -> Move:
+    return _same(m, np.flip, -ndim(m))
+
+
+@rule(np.fliplr)
+def fliplr(m: Any) -> Move:
+    return _same(m, np.flip, 1 - ndim(m))
+
+
+@rule(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Move:
+    n = ndim(m)
+    return _same(m, np.rot90, k, tuple(axis_of(a, n) for a in axes))
+
+
+@rule(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    n = ndim(a)
+    source, target = axis_of(axis, n) + n, start + n if start < 0 else start
+    return np.moveaxis(a, source, target - (source < target))
+
+
+_by_numbers(np.tile, np.tril, np.triu, np.diag, np.diagflat, np.resize)
 
 
 # ---------------------------------------------------------------- several arrays
@@ -216,7 +240,7 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = Non
 
 
 @rule(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Plan:
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     arrays = list(arrays)
     if dtype is not None:
         return np.stack(arrays, axis).astype(dtype)
@@ -279,7 +303,9 @@ def _splitter(function: Callable[..., Any]) -> None:
         axis = axis_of(axis, ndim(ary))
         parts = function(np.arange(shape_of(ary)[axis]), indices_or_sections)
         bounds = [slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0) for p in parts]
-        return [ary[(..., bound, *(slice(None),) * (-axis - 1))] for bound in bounds]
+        rest = (slice(None),) * (-axis - 1)
+        keys: list[Any] = [(..., bound, *rest) for bound in bounds]
+        return [ary[key] for key in keys]
 
     rule(function)(split)
 

@@ -100,6 +100,8 @@ def ndim(x: Any) -> int:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """Shape of an array-like that may be a Dual."""
+    if type(x) is float:
+        return ()
     try:
         return x.shape  # type: ignore[no-any-return]
     except AttributeError:

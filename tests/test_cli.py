@@ -1,0 +1,571 @@
+"""The command line: what it prints, checked by numbers, and what it says about every kind of mistake."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dualdiff as dd
+from dualdiff.__main__ import CONSTANTS, EXAMPLES, FUNCTIONS, LARGEST, LONGEST, evaluate, main, shown
+
+ROOT = Path(__file__).parents[1]
+DEMO = ["(x+y)*max(y,z)", "x=1", "y=2", "z=0"]
+DEMO_TEXT = """\
+f = 6
+
+df/dx = 2
+df/dy = 5
+df/dz = 0
+
+        operation    value │ d/dx  d/dy  d/dz
+───────────────────────────┼─────────────────
+v1      x                1 │    1     0     0
+v2      y                2 │    0     1     0
+v3      z                0 │    0     0     1
+v4      v1 + v2          3 │    1     1     0
+v5      max(v2, v3)      2 │    0     1     0
+v6 = f  v4 × v5          6 │    2     5     0
+"""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What a command that succeeds prints."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def command(*argv: str) -> str:
+        assert main(argv) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert all(line == line.rstrip() for line in out.splitlines())
+        return out
+
+    return command
+
+
+def numbers(text: str) -> Any:
+    """`3` or `[1, 2]` as printed."""
+    return np.array([float(x) for x in re.findall(r"[^\[\], ]+", text)]) if "[" in text else float(text)
+
+
+def rows(out: str) -> dict[str, tuple[str, Any, list[Any]]]:
+    """The evaluation table: name -> (operation, value, tangents)."""
+    found = {}
+    for line in out.splitlines():
+        if re.match(r"v\d", line):
+            left, right = line.split("│")
+            name, operation, value = re.split(r"  +", left.strip())
+            found[name] = operation, numbers(value), [numbers(x) for x in re.split(r"  +", right.strip())]
+    return found
+
+
+def values(out: str) -> dict[str, Any]:
+    """The lines `name = numbers`: the value and the gradient."""
+    return {name: numbers(text) for name, text in re.findall(r"^([\w/]+) = (.*)$", out, re.MULTILINE) if name[0] != "v"}
+
+
+def jacobian(out: str) -> tuple[list[str], list[str], Any]:
+    """Its row labels, column labels, and entries."""
+    lines = [line.split("│") for line in out.partition("Jacobian")[2].partition("\n\n")[0].splitlines() if "│" in line]
+    entries = [[float(x) for x in right.split()] for _, right in lines[1:]]
+    return [left.strip() for left, _ in lines[1:]], lines[0][1].split(), np.array(entries)
+
+
+# ---------------------------------------------------------------- as a command
+
+
+def python(*argv: str, encoding: str = "utf-8", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding, "COLUMNS": "120"}
+    command = [sys.executable, "-W", "error", "-m", "dualdiff", *argv]
+    return subprocess.run(command, capture_output=True, encoding=encoding, env=env, cwd=cwd, timeout=60, check=False)
+
+
+def test_the_demo_as_a_command() -> None:
+    done = python(*DEMO)
+    assert (done.returncode, done.stdout, done.stderr) == (0, DEMO_TEXT, "")
+
+
+def test_ascii_where_the_terminal_takes_no_more() -> None:
+    done = python(*DEMO, encoding="ascii")
+    assert done.stdout == DEMO_TEXT.translate(str.maketrans("│─┼×", "|-+*"))
+    done = python("2·θ", "θ=3", encoding="ascii")
+    assert (done.returncode, done.stdout.splitlines()[:3]) == (0, ["f = 6", "", "df/d\\u03b8 = 2"])
+
+
+def test_a_mistake_as_a_command_is_one_line_and_status_2(tmp_path: Path) -> None:
+    done = python("x*(y", "x=1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "dualdiff: bad formula 'x*(y': '(' was never closed\n"
+
+
+def test_a_module_in_the_current_directory_as_a_command(tmp_path: Path) -> None:
+    (tmp_path / "model_here.py").write_text("def loss(w, b):\n    return (w * 3 + b) ** 2\n")
+    done = python("model_here:loss", "b=1", "w=2", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("f = 49\n\ndf/dw = 42\ndf/db = 14\n", "")
+
+
+# ---------------------------------------------------------------- results
+
+
+def test_the_demo(run: Callable[..., str]) -> None:
+    assert run(*DEMO) == DEMO_TEXT
+
+
+def test_the_textbooks_example_with_hand_computed_intermediates(run: Callable[..., str]) -> None:
+    out = run("ln(x1) + x1*x2 - sin(x2)", "x1=2", "x2=5", "--digits", "5")
+    assert values(out) == {"f": 11.652, "df/dx1": 5.5, "df/dx2": 1.7163}
+    assert rows(out) == {
+        "v1": ("x1", 2, [1, 0]),
+        "v2": ("x2", 5, [0, 1]),
+        "v3": ("ln(v1)", 0.69315, [0.5, 0]),  # ln 2, 1/2
+        "v4": ("v1 × v2", 10, [5, 2]),
+        "v5": ("v3 + v4", 10.693, [5.5, 2]),
+        "v6": ("sin(v2)", -0.95892, [0, 0.28366]),  # sin 5, cos 5
+        "v7 = f": ("v5 - v6", 11.652, [5.5, 1.7163]),  # 2 - cos 5
+    }
+
+
+def test_several_results_have_a_labelled_jacobian(run: Callable[..., str]) -> None:
+    out = run("r*cos(t); r*sin(t)", "r=2", "t=pi/3", "--digits", "9")
+    labels, columns, entries = jacobian(out)
+    assert (labels, columns) == (["f1", "f2"], ["d/dr", "d/dt"])
+    s = math.sqrt(3) / 2
+    np.testing.assert_allclose(entries, [[0.5, -2 * s], [s, 1]], rtol=1e-8)
+    assert values(out) == {"f1": 1, "f2": 1.73205081}
+    table = rows(out)
+    assert [name for name in table if "=" in name] == ["v4 = f1", "v6 = f2"]
+    np.testing.assert_allclose([table["v4 = f1"][2], table["v6 = f2"][2]], entries)
+
+
+def test_a_vector_has_a_gradient_of_its_shape_and_a_column_for_each_element(run: Callable[..., str]) -> None:
+    out = run("sum(x^2)/2", "x=[1,2,3]")
+    assert out.splitlines()[:3] == ["f = 7", "", "df/dx = [1, 2, 3]"]
+    table = rows(out)
+    assert list(table) == ["v1", "v2", "v3", "v4 = f"]
+    np.testing.assert_array_equal(table["v1"][2], np.eye(3))
+    np.testing.assert_array_equal(table["v2"][2], np.diag([2, 4, 6]))
+    assert table["v3"] == ("sum(v2)", 14, [2, 4, 6])
+    assert "d/dx[0]    d/dx[1]    d/dx[2]" in out
+
+
+def test_a_matrix(run: Callable[..., str]) -> None:
+    labels, columns, entries = jacobian(run("W @ x + b", "W=[[1,2],[3,4]]", "x=[5,6]", "b=1"))
+    assert labels == ["f[0]", "f[1]"]
+    assert columns == ["d/dW[0,0]", "d/dW[0,1]", "d/dW[1,0]", "d/dW[1,1]", "d/dx[0]", "d/dx[1]", "d/db"]
+    assert entries.tolist() == [[5, 6, 0, 0, 1, 2, 1], [0, 0, 5, 6, 3, 4, 1]]
+    assert "df/dW = [[2, 0], [0, 2]]" in run("2*trace(W)", "W=[[1,2],[3,4]]")
+
+
+def test_vector_and_scalar_results_together(run: Callable[..., str]) -> None:
+    labels, _, entries = jacobian(run("[x, y^2]; 7; x", "x=1", "y=3"))
+    assert labels == ["f1[0]", "f1[1]", "f2", "f3"]
+    assert entries.tolist() == [[1, 0], [0, 6], [0, 0], [1, 0]]
+
+
+FORMULAS: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
+    ("(x+y)*max(y,z)", lambda x, y, z: (x + y) * np.maximum(y, z), (1.0, 2.0, 0.0)),
+    ("x*sin(x) + e^(-x)/x", lambda x: x * np.sin(x) + np.exp(-x) / x, (0.7,)),
+    ("-x**2 + +y", lambda x, y: -(x**2) + y, (3.0, 1.0)),
+    ("2^x^2", lambda x: 2 ** (x**2), (1.5,)),
+    ("abs(x)*relu(y) - relu(x)", lambda x, y: abs(x) * dd.relu(y) - dd.relu(x), (-2.0, 3.0)),
+    ("max(x, y, z)", lambda x, y, z: np.max(np.stack([x, y, z])), (1.0, 1.0, 1.0)),
+    ("max(x) - min(x)", lambda x: np.ptp(x), (np.array([1.0, 5.0, 3.0]),)),
+    ("sum(max(x, 0, -1))", lambda x: np.sum(np.maximum(x, 0)), (np.array([1.0, -5.0]),)),
+    ("sum(where(x > 0, x, x^2))", lambda x: np.sum(np.where(x > 0, x, x**2)), (np.array([1.0, -5.0]),)),
+    ("x[0]*x[-1] + sum(x[1:]) + x[::2][1]", lambda x: x[0] * x[-1] + np.sum(x[1:]) + x[2], (np.array([1.0, 2.0, 4.0]),)),
+    ("sum(A[0,1]*A[:,0])", lambda a: np.sum(a[0, 1] * a[:, 0]), (np.array([[1.0, 2.0], [3.0, 4.0]]),)),
+    ("sum(sum(A^2, axis=-1)[0])", lambda a: np.sum(a[0] ** 2), (np.array([[1.0, 2.0], [3.0, 4.0]]),)),
+    ("dot([1, 2], x) + dot(x, x)", lambda x: x[0] + 2 * x[1] + np.dot(x, x), (np.array([3.0, 4.0]),)),
+    ("7//x + x%2", lambda x: 7 // x + x % 2, (2.5,)),
+    ("(x, y)[1] × 2 − x·y", lambda x, y: 2 * y - x * y, (2.5, 2.0)),
+    ("sqrt(x)", np.sqrt, (0.0,)),
+]
+
+
+@pytest.mark.parametrize(("formula", "f", "at"), FORMULAS, ids=[formula for formula, *_ in FORMULAS])
+def test_the_printed_gradient_is_dd_gradient(
+    run: Callable[..., str], formula: str, f: Callable[..., Any], at: tuple[Any, ...]
+) -> None:
+    names = list(dict.fromkeys(re.findall(r"\b[xyzA]\b", formula)))
+    given = [f"{name}={np.asarray(v).tolist()}" for name, v in zip(names, at)]
+    out = values(run(formula, *given, "--digits", "15"))
+    value, gradient = dd.value_and_gradient(f, argnums=tuple(range(len(at))))(*at)
+    np.testing.assert_allclose(out["f"], value, rtol=1e-13)
+    for name, part in zip(names, gradient):
+        np.testing.assert_allclose(np.ravel(out[f"df/d{name}"]), np.ravel(part), rtol=1e-13)
+
+
+X, Y = np.array([0.3, 0.6, 0.45]), np.array([0.5, 0.7, 0.2])
+M, V = np.array([[2.0, 0.3, 0.1], [0.4, 1.5, 0.2], [0.6, 0.7, 3.0]]), np.array([1.1, 1.9, 1.3])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_against_differences(name: str) -> None:
+    x = M if name in ("transpose", "diagonal", "trace", "det", "inv", "solve") else V if "cosh" in name else X
+    inputs, formula = {"x": x, "y": Y}, f"{name}(x, y)"
+    if FUNCTIONS[name][1] < 2:
+        inputs, formula = {"x": x}, f"{name}(x)"
+    elif FUNCTIONS[name][1] == 3:
+        inputs, formula = {"x": x, "y": Y}, {"where": "where(x > 0.4, x, y^2)", "clip": "clip(x, 0.4, y)"}[name]
+    [(_, _, entries)], _ = evaluate(formula, inputs, str)
+    columns, h = [], 1e-6
+    for key, v in inputs.items():
+        for k in range(v.size):
+            step = h * np.eye(v.size)[k].reshape(v.shape)
+            up, down = (evaluate(formula, {**inputs, key: v + s}, str)[0][0][1] for s in (step, -step))
+            columns.append(np.ravel(up - down) / (2 * h))
+    np.testing.assert_allclose(entries, np.transpose(columns), rtol=1e-7, atol=1e-8)
+
+
+def test_functions_that_numpy_has_are_numpys() -> None:
+    for name, (function, _) in FUNCTIONS.items():
+        assert function is getattr(np, name, getattr(np.linalg, name, function))
+    assert {"sin", "ln", "log", "sqrt", "tanh", "exp", "abs", "relu", "max", "min", "sum", "dot"} <= set(FUNCTIONS)
+
+
+def test_a_shared_term_has_one_row_and_constants_none(run: Callable[..., str]) -> None:
+    table = rows(run("sin(x)^2 + 2*pi*sin(x) + (-2)*x", "x=0"))
+    operations = ["x", "sin(v1)", "v2^2", "6.28319 × v2", "v3 + v4", "(-2) × v1", "v5 + v6"]
+    assert [operation for operation, *_ in table.values()] == operations
+    assert len(rows(run("x + 1.00000001 + (x + 1.00000002)", "x=1"))) == 4  # alike in print only
+
+
+def test_ints_are_floats(run: Callable[..., str]) -> None:
+    assert values(run("x^-1 + 1/2", "x=2")) == {"f": 1, "df/dx": -0.25}
+    assert run("9**9**9").startswith("f = inf\n")
+    assert values(run("9**9**9*x", "x=0x10"))["df/dx"] == math.inf
+
+
+def test_singular_points_print_what_numpy_says_without_a_warning(run: Callable[..., str]) -> None:
+    assert values(run("1/x", "x=0")) == {"f": math.inf, "df/dx": -math.inf}
+    assert "f = nan" in run("log(x) + 1/0", "x=-1")
+
+
+def test_comparisons_have_rows_without_tangents(run: Callable[..., str]) -> None:
+    assert "v2      v1 > 0                False │    0" in run("where(x>0, x, -x)", "x=-3")
+
+
+def test_given_names_hide_constants_but_not_functions(run: Callable[..., str]) -> None:
+    assert values(run("e*pi*sum(sum)", "e=2", "pi=3", "sum=1")) == {"f": 6, "df/de": 3, "df/dpi": 2, "df/dsum": 6}
+    assert set(CONSTANTS) >= {"pi", "e"}
+
+
+def test_names_are_read_as_python_reads_them(run: Callable[..., str]) -> None:
+    assert values(run("\N{MICRO SIGN}^2", "\N{MICRO SIGN}=3")) == {"f": 9, "df/dμ": 6}
+
+
+def test_no_variables(run: Callable[..., str]) -> None:
+    assert run("1+2") == "f = 3\n\nno variables, nothing to differentiate\n"
+    assert run("1; [1,2]") == "f1 = 1\nf2 = [1, 2]\n\nno variables, nothing to differentiate\n"
+
+
+def test_an_empty_vector(run: Callable[..., str]) -> None:
+    assert run("sum(x)", "x=[]").startswith("f = 0\n\ndf/dx = []\n")
+
+
+def test_words_in_any_order_and_over_several_lines(run: Callable[..., str]) -> None:
+    assert values(run("y=2", "--digits=3", " x\n  * y ; ", "x = 1/3")) == {"f": 0.667, "df/dy": 0.333, "df/dx": 2}
+
+
+@pytest.mark.parametrize(
+    ("x", "digits", "text"),
+    [
+        (6.0, 6, "6"),
+        (-0.0, 6, "0"),
+        (1234567.0, 6, "1234567"),
+        (1e15, 6, "1e+15"),
+        (2 / 3, 6, "0.666667"),
+        (2 / 3, 17, "0.66666666666666663"),
+        (-1.5e-9, 6, "-1.5e-09"),
+        (math.nan, 6, "nan"),
+        (-math.inf, 6, "-inf"),
+        (np.float32(0.1), 6, "0.1"),
+        (1 / 3 + 2j, 3, "0.333+2j"),
+        (np.True_, 6, "True"),
+        ([[1.0, 0.5], [2.0, 3.0]], 6, "[[1, 0.5], [2, 3]]"),
+        ([], 6, "[]"),
+    ],
+)
+def test_numbers_in_print(x: Any, digits: int, text: str) -> None:
+    assert shown(x, digits) == text
+
+
+def test_wide_tables_are_cut_but_never_the_results(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ten = "x=[1,2,3,4,5,6,7,8,9,10]"
+    out, full = run("sum(x*x)", ten), run("sum(x*x)", ten, "--full")
+    gradient = "df/dx = [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]"
+    assert gradient in out and gradient in full
+    assert max(map(len, out.splitlines())) <= 120 < max(map(len, full.splitlines()))
+    assert "  ...  " in out and "[1, 2, 3, ..., 10]" in out and "d/dx[9]" in out
+    assert "..." not in full
+    assert len(rows(full)["v2"][2]) == 10
+    assert len(jacobian(run("x*x", ten))[1]) == 10
+    monkeypatch.setenv("COLUMNS", "20")  # too narrow for anything: one direction and the last are left
+    assert "│  d/dx[0]  ...  d/dx[9]\n" in re.sub(" {2,}", "  ", run("sum(x*x)", ten))
+
+
+# ---------------------------------------------------------------- functions in files
+
+MODULE = """\
+import math
+import numpy as np
+from dataclasses import dataclass
+
+@dataclass
+class Options:
+    power: int = 2
+
+def loss(x, y, options=Options()):
+    return x**options.power * np.sin(y)
+
+def layer(W, x):
+    return np.tanh(W @ x)
+
+def many(x, /, y=2, *rest, scale=2, **more):
+    return {"a": x * y, "b": np.array([1.0, 2.0]) * x * scale}
+
+def pair(x, y):
+    return x * y, x + y
+
+def seven():
+    return 7
+
+def fails(x):
+    return 1 / 0
+
+def no_return(x):
+    x * 2
+
+def by_math(x):
+    return math.sin(x)
+
+table = [1]
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    path = tmp_path / "my model.py"
+    path.write_text(MODULE)
+    return str(path)
+
+
+def test_a_function_in_a_file(run: Callable[..., str], module: str) -> None:
+    out = run(f"{module}:loss", "y=2", "x=3")
+    assert list(values(out)) == ["f", "df/dx", "df/dy"]  # in the order of the signature, and no table
+    assert "operation" not in out
+    assert values(out) == pytest.approx({"f": 9 * math.sin(2), "df/dx": 6 * math.sin(2), "df/dy": 9 * math.cos(2)}, 1e-5)
+
+
+def test_a_function_with_arrays(run: Callable[..., str], module: str) -> None:
+    w, x = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.1, 0.2])
+    labels, columns, entries = jacobian(run(f"{module}:layer", "x=[.1,.2]", "W=[[1,2],[3,4]]", "--digits", "12"))
+    assert (labels, columns[0], columns[-1]) == (["f[0]", "f[1]"], "d/dW[0,0]", "d/dx[1]")
+    parts = dd.jacobian(lambda w, x: np.tanh(w @ x), argnums=(0, 1))(w, x)
+    np.testing.assert_allclose(entries, np.hstack([parts[0].reshape(2, 4), parts[1]]), rtol=1e-10)
+
+
+@pytest.mark.parametrize("given", [["x=3"], ["x=3", "y=2"], ["scale=2", "y=2", "x=3"]])
+def test_defaults_positional_and_keyword_only_arguments_and_a_dict(
+    run: Callable[..., str], module: str, given: list[str]
+) -> None:
+    labels, columns, entries = jacobian(run(f"{module}:many", *given))
+    assert labels == ["f1", "f2[0]", "f2[1]"]
+    assert columns == ["d/dx", "d/dy", "d/dscale"][: len(given)]
+    assert entries.tolist() == [row[: len(given)] for row in [[2, 3, 0], [2, 0, 3], [4, 0, 6]]]
+
+
+def test_a_function_that_returns_a_tuple_or_takes_nothing(run: Callable[..., str], module: str) -> None:
+    labels, _, entries = jacobian(run(f"{module}:pair", "x=3", "y=2"))
+    assert (labels, entries.tolist()) == (["f[0]", "f[1]"], [[2, 3], [1, 1]])
+    assert run(f"{module}:seven") == "f = 7\n\nno variables, nothing to differentiate\n"
+
+
+def test_a_function_of_a_module(run: Callable[..., str]) -> None:
+    assert values(run("numpy:hypot", "x1=3", "x2=4")) == {"f": 5, "df/dx1": 0.6, "df/dx2": 0.8}
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+def complaint(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"dualdiff: [^\n]+\n", err)
+    assert len(err) < 300
+    return err[len("dualdiff: ") : -1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        ("", "no formula; for example"),
+        ("x=1", "no formula; for example"),
+        ("'' x=1", "an empty formula"),
+        ("';' x=1", "an empty formula"),
+        ("'x;;x' x=1", "an empty formula"),
+        ("'x*(y' x=1", "bad formula 'x*(y': '(' was never closed"),
+        ("2x x=1", "bad formula '2x': invalid decimal literal; write 2*x for a product, sin(x) for a function"),
+        ("'sin x' x=1", "write 2*x for a product, sin(x) for a function"),
+        ("'x(y+1)' x=1 y=1", "unknown function 'x'; see --help, and write products with *"),
+        ("'sine(x)' x=1", "unknown function 'sine'; did you mean 'sin'?"),
+        ("sin*x x=1", "no value for 'sin': add sin=...; sin(...) is a function"),
+        ("x*y x=1", "no value for 'y': add y=..."),
+        ("alpha*x alhpa=1 x=2", "no value for 'alpha': add alpha=...; did you mean 'alhpa'?"),
+        ("x x=1 y=2", "'y' is given but not used in the formula"),
+        ("e*alpha+x alpha=1 x=1 alphas=2", "'alphas' is given but not used in the formula"),
+        ("'e^-x' x=1 ee=2", "'ee' is given but not used in the formula; did you mean 'e'?"),
+        ("x x=1 x=2", "'x' is given twice"),
+        ("x 1x=2", "'1x' can't be the name of a variable"),
+        ("lambda lambda=2", "'lambda' can't be the name of a variable"),
+        ("x y x=1", "several formulas: x, y; quote a formula"),
+        ("x = 1", "several formulas: x, =, 1; quote a formula, join them with ; and write x=1 without spaces"),
+        *[
+            (f"x 'x={v}'", f"bad value x={v}: write x=1.5 or x=[1,2,3]")
+            for v in ("abc", "", "1,,2", "[1,2", "1 2", "[[1],[2,3]]", "1j", "True", "'", "x", "[1 2]", "1__0")
+        ],
+        ("'x and y' x=1 y=2", "'x and y' can't be used in a formula"),
+        ("'x<y<1' x=1 y=2", "'x < y < 1' can't be used"),
+        ("'x[0.5]' x=[1,2]", "'0.5' is no index: use whole numbers, as in x[0] or x[1:3]"),
+        ("'x[y]' x=[1,2] y=1", "'y' is no index"),
+        ("'x[5]' x=[1,2]", "x[5]: index 5 is out of bounds"),
+        ("'x[0]' x=1", "x[0]: "),
+        ("'x[0:1,]' x=[1,2] x=[1]", "'x' is given twice"),
+        ("x+y x=[1,2] y=[1,2,3]", "x + y: operands could not be broadcast together with shapes (2,) (3,)"),
+        ("'sin(x,y)' x=1 y=1", "sin takes 1 argument, not 2"),
+        ("'hypot(x)' x=1", "hypot takes 2 arguments, not 1"),
+        ("'max()' x=1", "max takes at least 1 argument, not 0"),
+        ("'sum(x, axis=x)' x=1", "'x' is no index"),
+        ("'sum(x, axis=3)' x=[1,2]", "sum(x, axis=3): axis 3 is out of bounds"),
+        ("'sin(x, axis=0)' x=[1,2]", "'sin(x, axis=0)' can't be used in a formula"),
+        ("'sum(x, dtype=1)' x=1", "can't be used in a formula"),
+        ("'x@x' x=1", "x @ x: "),
+        ("x x=1 --digits a", "argument --digits: invalid int value: 'a'; --help shows examples"),
+        ("x x=1 --digits 0", "--digits is from 1 to 17, not 0"),
+        ("x x=1 --digits -3", "--digits is from 1 to 17, not -3"),
+        ("x x=1 --digits", "argument --digits: expected one argument"),
+        ("x x=1 --nonesuch", "unrecognized arguments: --nonesuch; --help shows examples"),
+        ("nonesuch:f x=1", "can't import nonesuch: ModuleNotFoundError: No module named 'nonesuch'"),
+        ("nonesuch.py:f x=1", "can't import nonesuch.py: FileNotFoundError"),
+        ("math:sine x=1", "math has no function 'sine'; did you mean 'sin'?"),
+        ("math:hypot x=1", "hypot"),
+        ("math:pi x=1", "math has no function 'pi'"),
+        ("math:sin x=1", "sin failed: TangentLossError: float(x), math.sin(x) and the like"),
+    ],
+)
+def test_mistakes(capsys: pytest.CaptureFixture[str], argv: str, text: str) -> None:
+    words = shlex.split(argv) if "x='" not in argv else ["x", argv[3:-1]]
+    assert text in complaint(capsys, words)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "text"),
+    [
+        ("losses", "x=1", "has no function 'losses'; did you mean 'loss'?"),
+        ("table", "x=1", "has no function 'table'"),
+        ("loss", "x=1", "no value for 'y': add y=..."),
+        ("loss", "x=1 y=2 z=3", "'z' is given but not an argument of loss"),
+        ("loss", "x=1 y=2 option=3", "'option' is given but not an argument of loss; did you mean 'options'?"),
+        ("many", "y=1", "no value for 'x'"),
+        ("fails", "x=1", "fails failed: ZeroDivisionError: division by zero (at my model.py:25)"),
+        ("no_return", "x=1", "no_return failed: TypeError: f returned None (is a return missing?)"),
+        ("by_math", "x=1", "would lose the derivative (at my model.py:31)"),
+    ],
+)
+def test_mistakes_with_files(
+    capsys: pytest.CaptureFixture[str], module: str, function: str, given: str, text: str
+) -> None:
+    assert text in complaint(capsys, [f"{module}:{function}", *given.split()]).replace("dual.py", "")
+
+
+def test_a_file_that_does_not_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for text, said in [("x = = 1", "SyntaxError: invalid syntax"), ("import nonesuch", "No module named 'nonesuch'")]:
+        (tmp_path / "broken.py").write_text(text)
+        assert said in complaint(capsys, [f"{tmp_path}/broken.py:f"])
+
+
+HOSTILE = [
+    "__import__('os').system('false')",
+    "x.__class__",
+    "(lambda: 1)()",
+    "[y for y in x]",
+    "sum(y for y in x)",
+    "{x: 1}",
+    "{x}",
+    "f'{x}'",
+    "'a' * 9",
+    "b'a'",
+    "(x := 1)",
+    "x if x else 1",
+    "sin(*[x])",
+    "sum(**x)",
+    "x[sin]",
+    "x[...]",
+    "open(x)",
+    "eval(x)",
+    "sin.x(1)",
+    "not x",
+    "~x",
+    "x << 9",
+    "x & x",
+    "x is x",
+    "x in [x]",
+    "None",
+    "1j*x",
+    "await x",
+    "import os",
+    "x = 1, y = 2",
+    "sin",
+    "x\0",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("formula", HOSTILE)
+def test_nothing_but_mathematics_is_evaluated(capsys: pytest.CaptureFixture[str], formula: str) -> None:
+    complaint(capsys, [formula, "x=[1,2]"])
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["(" * 900 + "x" + ")" * 900, "-" * 9990 + "x", "+x" * 4900, "x^" * 4000 + "x", "[" * 150 + "x" + "]" * 150]
+    + ["x" * (LONGEST + 1), "9" * 5000 + "*x", "9" * 400 + "*x", "0x" + "f" * 9000 + "*x"],
+    ids=lambda formula: formula[:4],
+)
+def test_oversized_formulas_are_refused(capsys: pytest.CaptureFixture[str], formula: str) -> None:
+    complaint(capsys, [formula, "x=1"])
+    complaint(capsys, ["x", f"x={formula.replace('x', '1')}"])
+
+
+def test_the_number_of_inputs_is_bounded(capsys: pytest.CaptureFixture[str], run: Callable[..., str]) -> None:
+    assert "df/dx = [1, 1, 1" in run("sum(x)", f"x={[1] * LARGEST}")
+    said = complaint(capsys, ["sum(x)", f"x={[1] * (LARGEST + 1)}"])
+    assert said == f"the inputs have {LARGEST + 1} numbers, but a formula takes at most {LARGEST}"
+
+
+# ---------------------------------------------------------------- help
+
+
+def test_help_teaches_with_examples_that_run(run: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in [*FUNCTIONS, "--digits", "d/dx", "model.py:loss"])
+    assert max(map(len, text.splitlines())) <= 120
+    commands = [shlex.split(line)[3:] for line in re.findall(r"python -m dualdiff .*?(?=   |$)", EXAMPLES, re.MULTILINE)]
+    assert len(commands) == 6
+    for words in commands:
+        if "model.py" not in words[0]:
+            assert " = " in run(*words)
