@@ -56,7 +56,8 @@ OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
     ast.Gt: ("{} > {}", np.greater),
     ast.GtE: ("{} >= {}", np.greater_equal),
 }
-# Functions by their number of arguments, 0 for any. None gives more than a matrix of its arguments' elements.
+# Functions by their number of arguments, 0 for any; names without a rule drop out. None of them gives more than a
+# matrix of its arguments' elements.
 TAKING = {
     0: "max min",
     1: "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p "
@@ -69,7 +70,7 @@ ALIASES = {"ln": "log", "abs": "absolute", "pow": "power", "atan2": "arctan2"}
 ALIASES |= {f"a{name}": f"arc{name}" for name in "sin cos tan sinh cosh tanh".split()}
 ALONG_AXIS = set("max min sum prod mean var std cumsum cumprod diff ptp median norm".split())
 
-_RULED = {f.__name__: f for table in (PLAIN, RULES, ELEMENTWISE) for f in table}  # names without a rule drop out
+_RULED = {getattr(f, "__name__", ""): f for table in (PLAIN, RULES, ELEMENTWISE) for f in table}
 FUNCTIONS = {name: (_RULED[name], n) for n, names in TAKING.items() for name in names.split() if name in _RULED}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in ALIASES.items()} | {"relu": (relu, 1)}
 
@@ -100,7 +101,8 @@ def parse(text: str) -> ast.expr:
             tree = ast.parse(text.translate(SPELLINGS), mode="eval").body
     except (SyntaxError, ValueError, MemoryError) as exc:  # a null character, or too deep for Python's parser
         hint = "; write 2*x for a product, sin(x) for a function" if re.search(r"\d[A-Za-z_(]|[\w)] \w", text) else ""
-        raise CommandError(f"bad formula {brief(text)!r}: {getattr(exc, 'msg', '') or 'it cannot be parsed'}{hint}") from None
+        reason = brief(getattr(exc, "msg", "")) or "it can't be parsed"
+        raise CommandError(f"bad formula {brief(text)!r}: {reason}{hint}") from None
     for node in ast.walk(tree):
         match node:
             case ast.Constant(value=value):
@@ -249,7 +251,7 @@ class Evaluation:
                 items = [x._replace(text=f"({x.text})") if x.text.startswith("-") else x for x in items]
                 return self.apply(node, *OPERATORS[type(op)], items)
             case ast.Subscript(value=array, slice=key):
-                index, form = static(key), "{}" + ast.unparse(node)[len(ast.unparse(array)) :]
+                index, form = static(key), f"{{}}[{ast.unparse(key).strip('()')}]"
                 return self.apply(node, form, lambda x: x[index], [self.visit(array)])
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 stack = lambda *items: np.stack(items) if items else np.zeros(0)
@@ -331,8 +333,8 @@ def differentiate(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[st
     name = getattr(f, "__name__", "the function")
     try:
         parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # some functions written in C don't tell
-        raise CommandError(f"{name} does not tell its arguments' names; call it in a function of your own") from None
+    except (TypeError, ValueError):  # some functions written in C don't tell: by position, under any names
+        parameters = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_ONLY) for key in given]
     parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     needed = [p.name for p in parameters if p.default is p.empty]
     match_names([p.name for p in parameters], needed, given, f"an argument of {name}")
@@ -394,7 +396,7 @@ def table(lines: list[list[str]], fixed: int, widest: float = math.inf) -> list[
     rows = []
     for line in lines:
         cells = [c.ljust(w - 2) if k < min(fixed, 2) else c.rjust(w - 2) for k, (c, w) in enumerate(zip(line, widths))]
-        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}")
+        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}".rstrip())
     rows.insert(1, "".join("┼" if k == rows[0].index("│") else "─" for k in range(len(rows[0]))))
     return rows
 

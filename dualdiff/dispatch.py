@@ -167,10 +167,13 @@ def call(rule: Elementwise, operands: Any) -> Any:
 
 
 def _slope(partial: Any, *args: Any) -> Any:
-    try:
-        return partial(ARRAY, *args)
-    except (ArithmeticError, TypeError):  # Python's numbers: NumPy's divide by zero and compare without exceptions
-        return partial(ARRAY, *[np.asarray(x)[()] if type(x) in _PYTHON else x for x in args])
+    """A partial derivative where NumPy decides: its numbers divide by zero and stay real, Python's do not."""
+    if type(args[0]) not in _PYTHON or type(args[-2]) not in _PYTHON:
+        try:  # a Python number beside an array stays one, since it does not widen float32
+            return partial(ARRAY, *args)
+        except (ArithmeticError, TypeError):
+            pass
+    return partial(ARRAY, *[np.asarray(x)[()] if type(x) in _PYTHON else x for x in args])
 
 
 _PYTHON = {float, int, complex}

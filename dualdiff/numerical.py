@@ -1,14 +1,14 @@
 """Derivatives by differences, and checks of derivatives derived by hand.
 
-Every formula is a weighted sum over a stencil, f^(k)(x) = sum_i w_i f(x + o_i) + O(h^p) with offsets o_i ~ h. Weights
-come out of `stencil_weights`, for the offsets really taken after rounding. Two errors oppose each other: truncation, of
-order h^p, and rounding, of order eps |f| / h^k. The default steps balance them.
+Every formula is a sum of values of f over a stencil of points x + o_i, o_i ~ h, with the weights of `stencil_weights`.
+Its truncation error falls as h^p, its rounding error grows as eps |f| / h^k; the default steps balance the two.
 For the slopes of sampled data, not of a function, use `np.gradient`.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +43,8 @@ _STENCILS: dict[str, Callable[[int], tuple[Array, int]]] = {
 def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
     """Weights w with f^(order)(x) ~ sum_i w_i f(x + offsets_i), exact for polynomials of degree below `len(offsets)`.
 
-    The offsets may be uneven and need not contain 0. The result has their shape; points run along the first axis, any
-    further axes are separate stencils. ValueError for fewer than `order + 1` points, repeated or non-finite ones.
+    The offsets may be uneven and need not contain 0; points run along the first axis, further axes are other stencils.
+    The result has their shape. ValueError for fewer than `order + 1` points, repeated or non-finite ones.
     The recursion is Fornberg's, Math. Comp. 51 (1988), 699-706.
 
     >>> import dualdiff as dd
@@ -57,9 +57,6 @@ def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
         raise ValueError(f"{who}: order {order} needs at least {order + 1} points, got {len(points)}")
     if not np.all(np.isfinite(points)) or np.any(np.diff(np.sort(points, axis=0), axis=0) == 0):
         raise ValueError(f"{who}: the points must be finite and no two the same, got {offsets!r}")
-    # Dividing by a power of two is exact, and products of tiny gaps no longer underflow.
-    unit = np.ldexp(1.0, np.frexp(np.max(np.abs(points), axis=0))[1])
-    points = points / unit
     w = np.zeros((order + 1, *points.shape), points.dtype)  # w[k, i]: derivative k, point i, on the first n points
     w[0, 0] = product = 1
     k = np.arange(1.0, order + 1).reshape(-1, *(1,) * points.ndim)
@@ -70,7 +67,7 @@ def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
         new[1:] += k[:, 0] * w[:-1, n - 1]
         old[1:] -= k * w[:-1, :n]
         w[:, :n], w[:, n] = old / gaps, new * (before / product)
-    return np.asarray(w[order] / unit**order)
+    return np.asarray(w[order])
 
 
 def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -> Array:
@@ -81,18 +78,16 @@ def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -
         power = 0 if step else 2 if method == "complex_step" else 1 / (order + accuracy)
         return np.multiply.outer(offsets, np.exp2(np.rint(np.log2(eps) * power)) * _scale(x))
     pair = method == "three_point" and isinstance(step, tuple) and len(step) == 2
-    h = [_wide(_numbers(who, 'a step other than "sweep"', s, checked=True)) for s in (step if pair else (step,))]
-    if any(s.shape not in ((), x.shape) or np.any(s <= 0) for s in h):
+    sizes = [_wide(_numbers(who, 'a step other than "sweep"', h, True)) for h in (step if pair else (step, step))]
+    if any(h.shape not in ((), x.shape) or np.any(h <= 0) for h in sizes):
         raise ValueError(f"{who}: steps must be positive, one or as many as the argument's {x.shape}, got {step!r}")
-    return np.array([-h[0] + 0 * x, 0 * x, h[1] + 0 * x]) if pair else np.array([o * h[0] + 0 * x for o in offsets])
+    return np.array([o * sizes[o.real > 0] + 0 * x for o in (np.sign(offsets) if pair else offsets)])
 
 
 
 def _integer(who: str, what: str, number: Any, least: float) -> int:
-    if not isinstance(number, (int, np.integer)):
-        raise TypeError(f"{who}: {what} must be an integer, got {number!r}")
-    if number < least:
-        raise ValueError(f"{who}: {what} must be at least {least}, got {number!r}")
+    if not isinstance(number, (int, np.integer)) or number < least:
+        raise ValueError(f"{who}: {what} must be an integer and at least {least}, got {number!r}")
     return int(number)
 
 
@@ -112,16 +107,15 @@ def _numbers(who: str, what: str, value: Any, checked: bool = False) -> Array:
 
 
 def _function(who: str, f: Any, what: str = "the result of f", checked: bool = False) -> Callable[[Array], Array]:
-    """f from fresh arrays to fresh arrays of numbers, of the same shape every time; `checked`: real and finite ones."""
+    """f from fresh arrays to fresh arrays of numbers, of one and the same shape; `checked`: real and finite ones."""
     if not callable(f):
         raise TypeError(f"{who}: a function is needed, got {type(f).__name__}; pass f itself, not f(x)")
-    shapes: set[tuple[int, ...]] = set()
+    shapes: dict[str, tuple[int, ...]] = {}
 
     def call(point: Array) -> Array:
         result = _numbers(who, what, f(point.copy()[()]), checked)
-        shapes.add(result.shape)
-        if len(shapes) > 1:
-            raise ValueError(f"{who}: the shape of {what} changes from point to point: {sorted(shapes)}")
+        if result.shape != shapes.setdefault("first", result.shape):
+            raise ValueError(f"{who}: the shape of {what} changes from {shapes['first']} to {result.shape}")
         return result
     return call
 
@@ -130,19 +124,18 @@ def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any
                error: bool = False) -> Func:
     """The derivative of f by differences, as a function with f's own signature.
 
-    At a number it has f's output shape. At an array it is the derivative at each element, for f elementwise: any other
-    f is a ValueError (finding out takes up to 2 log2(n) calls). Integers become float64, float32 stays.
+    At a number it has f's output shape. At an array it is the derivative at each element, for f elementwise: any other f
+    is a ValueError (finding out takes up to 2 log2(n) calls). Integers become float64, float32 stays.
     `method`, with steps h, or l to the left and r to the right:
-    - "forward", "backward": (f(x+h) - f(x)) / h, or with -h for h; error O(h);
-    - "central": (f(x+h) - f(x-h)) / 2h, error O(h^2);
+    - "forward": (f(x+h) - f(x)) / h, error O(h), "backward" its mirror image; "central": (f(x+h) - f(x-h)) / 2h, O(h^2);
     - "three_point": [f(x+r) l^2 - f(x-l) r^2 - f(x)(l^2 - r^2)] / (r l^2 + l r^2), error O(lr); orders 1 and 2;
-    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112); f must
-      take complex numbers and be analytic, which is tested: abs, np.real and the like are refused. Order 1.
-    `step`: None for max(|x|, 1) eps^(1/(order + p)), with p the power of h above and eps that of the coarser of x's and
-    f's float types (eps^2 for the complex step); a number; an array of the argument's shape; for "three_point" a tuple
+    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112), for
+      f that take complex numbers and are analytic; abs, np.real and the like are found out and refused. Order 1.
+    `step`: None for max(|x|, 1) eps^(1/(order + p)), p the power of h above and eps that of the coarser of x's and f's
+    float types (eps^2 for the complex step); a number; an array of the argument's shape; for "three_point" a tuple
     (l, r), one h meaning (h, 2h); or "sweep", the steadiest of many steps at each element, for x of unknown scale.
-    `error=True` gives a pair, derivative and estimated error: Richardson's |D(2h) - D(h)| / (2^p - 1) for truncation (in
-    a sweep the change to the neighbouring steps) plus eps sum |w_i f_i| for rounding.
+    `error=True` gives a pair, derivative and estimated error: Richardson's |D(2h) - D(h)| / (2^p - 1) for truncation
+    (in a sweep the change to the neighbouring steps) plus eps sum |w_i f_i| for rounding.
     `argnums`: positions; a tuple gives a tuple of results. Other arguments pass through; f gets a fresh array each time.
     TypeError or ValueError for arguments that are not real and finite, unknown methods, steps that are not positive or
     vanish beside x. For sampled data use `np.gradient`.
@@ -155,9 +148,7 @@ def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any
 
 
 def gradient(f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, error: bool = False) -> Func:
-    """The gradient of a scalar f, in the argument's shape; parameters and errors as for `derivative`.
-
-    A result that is no single number is a ValueError. n elements take n or (central) 2n calls of f, and a few more.
+    """The gradient of a scalar f (else a ValueError), in the argument's shape; the rest as for `derivative`.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.gradient(lambda x: x @ x, method="complex_step")(np.array([1.0, 2.0]))
@@ -167,7 +158,7 @@ def gradient(f: Func, argnums: Argnums = 0, method: str = "central", step: Any =
 
 
 def jacobian(f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, error: bool = False) -> Func:
-    """The Jacobian of f, of shape `out.shape + in.shape`; parameters, errors and cost as for `gradient`.
+    """The Jacobian of f, of shape `out.shape + in.shape`; the rest as for `derivative`.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.jacobian(lambda x: [x[0] * x[1], x[1]], step=0.5)([2.0, 3.0])
@@ -191,7 +182,8 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
         for k in wanted:
             if not -len(args) <= k < len(args):
                 raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
-            at = lambda point, k=k % len(args): f(*args[:k], point, *args[k + 1 :], **kwargs)
+            before, after = args[: k % len(args)], args[k % len(args) + 1 :]
+            at = lambda point, b=before, a=after: f(*b, point, *a, **kwargs)
             pair = _differentiate(who, at, args[k], method, step, order, error)
             results.append(pair if error else pair[0])
         return tuple(results) if isinstance(argnums, tuple) else results[0]
@@ -212,7 +204,8 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
     moves = _moves(who, method, order, step, x, eps)
     quotient = functools.partial(_quotient, who, call, x, y, eps, order, each)
     if isinstance(step, str):
-        value, estimate, _ = _sweep(lambda t: quotient(t * moves), _sweep_steps(eps))
+        best, estimate, table = _sweep(lambda t: quotient(t * moves), _sweep_steps(eps))
+        value = np.take_along_axis(table[:, 0], best[None], 0)[0]
     else:
         value, estimate = quotient(moves)
         if error:
@@ -251,11 +244,11 @@ def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> Non
     if x.shape != y.shape:
         raise ValueError(f"{who}: f, from shape {x.shape} to {y.shape}, is not elementwise; use numerical.jacobian")
     index = np.arange(x.size).reshape(x.shape)
-    for bit in range((x.size - 1).bit_length()):  # any two elements differ in some bit of their indices
-        for still in (index >> bit & 1 == 0, index >> bit & 1 == 1):
-            moved = call(np.where(still, x, x + eps ** (1 / 3) * _scale(x)).astype(x.dtype))
-            if np.any(still & (np.abs(_wide(moved) - y) > 4 * eps * np.abs(y))):
-                raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
+    bits = range((x.size - 1).bit_length())  # any two elements differ in some bit of their indices
+    for still in (index >> bit & 1 == side for bit in bits for side in (0, 1)):
+        moved = call(np.where(still, x, x + eps ** (1 / 3) * _scale(x)).astype(x.dtype))
+        if np.any(still & (np.abs(_wide(moved) - y) > 4 * eps * np.abs(y))):
+            raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
 
 
 def _refuse_nonanalytic(who: str, call: Func, x: Array, eps: float) -> None:
@@ -267,15 +260,13 @@ def _refuse_nonanalytic(who: str, call: Func, x: Array, eps: float) -> None:
         raise TypeError(f'{who}: the complex step needs an f that takes complex numbers; use method="central"') from err
     along = lambda t: call((x + t * v).astype(x.dtype))
     if not _check(who, along, slope, np.zeros((), x.dtype), directions=1, seed=0, rtol=0.01, order=1):
-        raise ValueError(f"{who}: f drops imaginary parts or is not analytic here (abs, np.real, a kink?), which makes "
-                         'the complex step wrong; use method="central"')
+        raise ValueError(f'{who}: f drops imaginary parts (abs, np.real) or is not smooth here; use method="central"')
+
 
 
 def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Array, Array]:
-    """For each element the steadiest value, its change to the neighbouring steps plus rounding; all values and roundings.
-
-    `measure` gives value and rounding, stacked; a step that leaves the domain of f counts as NaN.
-    """
+    """For each element the steadiest step, the change to its neighbours plus rounding, and all that `measure` gives:
+    value, rounding and whatever else, stacked; NaN where a step leaves the domain of f."""
     rows = []
     with np.errstate(all="ignore"):
         for t in steps:
@@ -292,15 +283,13 @@ def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Arra
     # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
     storm = np.maximum.accumulate(unrest > 100 * np.minimum.accumulate(unrest, axis=0), axis=0)
     best = np.argmin(np.where(storm, np.inf, unrest), axis=0)
-    value, unrest = (np.take_along_axis(a, best[None], 0)[0] for a in (table[-2:0:-1, 0], unrest))
-    return value, unrest, table
+    return len(unrest) - best, np.take_along_axis(unrest, best[None], 0)[0], table
 
 
 def _measured_order(steps: Array, errors: Array, rounding: Array) -> float:
     """The median slope of log error against log step where truncation rules; NaN where rounding does everywhere."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes, rules = np.diff(np.log(errors)) / np.diff(np.log(steps)), errors > 100 * rounding
-    slopes = slopes[rules[1:] & rules[:-1]]
+    rules = errors > 100 * rounding
+    slopes = np.diff(np.log(errors[rules])) / np.diff(np.log(steps[rules]))
     return float(np.median(slopes)) if len(slopes) > 1 else float("nan")
 
 
@@ -323,8 +312,8 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
                 steps: ArrayLike | None = None) -> Convergence:
     """How the error of each method falls with the step, and rises again: the data of the log-log plot.
 
-    f takes a number to a number (else ValueError); `exact` is its derivative at x, or the function that computes it. The
-    default steps are powers of two from max(|x|, 1)/2 down to eps. The result has the absolute `errors`, the rounding
+    f takes a number to a number (else ValueError); `exact` is its derivative at x, or the function that computes it.
+    Default steps: powers of two from max(|x|, 1)/2 down to eps. The result has the absolute `errors`, the rounding
     wall `rounding` = eps sum |w_i f_i| ~ 1/h, the `orders` (median slopes where truncation rules), the `best_steps`.
 
     >>> import numpy as np, dualdiff as dd
@@ -354,8 +343,8 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
 class CheckReport:
     """What a check found: true if all is right; prints what is wrong; `assert_()` raises it.
 
-    `errors`, `orders`: of each test the relative error, and the measured order of its steps, 2 if right, 0 if wrong, NaN
-    where differences are exact to rounding. `wrong`: (index, given, due) of each wrong entry, the worst first.
+    `errors`, `orders`: of each test the relative error, and the measured order of its steps: 2 if right, 0 if wrong, NaN
+    if differences are exact to rounding. `wrong`: (index, given, due) of each wrong entry, the worst first.
     """
 
     ok: bool
@@ -380,9 +369,9 @@ def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int
     """Check the gradient `grad`, a function or an array already evaluated, of a scalar f at x; find what is wrong.
 
     For random directions d, [f(x + t d) - f(x - t d)] / 2t must be d . grad f(x) + O(t^2). The d are unit vectors, the
-    same for the same seed, times max(|x|, 1) or |x| by turns, so that all arguments are heard, small ones too. t is
-    swept, the steadiest step counts. The error, relative to the norm of the terms of d . grad, may be `rtol` (default
-    1e-6, in float32 1e-5) plus what rounding hides. If one fails, each coordinate is moved alone to find wrong entries.
+    same for the same seed, scaled by turns with max(|x|, 1), |x|, and so that all arguments change f alike. t is swept,
+    the steadiest step counts. The error, relative to the norm of the terms of d . grad, may be `rtol` (1e-6, 1e-5 in
+    float32) plus what rounding hides. If one fails, each coordinate is moved alone to find the wrong entries.
     `order=2` also checks the derivatives of a function `grad`: the difference quotient of e . grad f along d must be the
     mixed second difference of f. (`check_jacobian(grad, hessian, x)` checks a Hessian.) TypeError for what is not real
     numbers, ValueError for what is not finite or of the wrong shape.
@@ -419,57 +408,54 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     draws = np.random.RandomState(seed).standard_normal((_integer(who, "directions", directions, 1), x.size))
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
-    eps, zero = _eps(x, y, j0), np.zeros((), x.dtype)
+    eps = _eps(x, y, j0)
     rtol, steps = max(1e-6, 100 * eps) if rtol is None else rtol, _sweep_steps(eps)
-    F = lambda p: _wide(call(p)).ravel()
-    J = lambda p: _wide(slope(p)).reshape(y.size, x.size)
+    J: Callable[[Array], Array] = lambda p: _wide(slope(p.astype(x.dtype))).reshape(y.size, x.size)
     j0 = J(x)
-
-    def quotient(g: Func, d: Array, k: int) -> Callable[[float], Array]:
-        """The k-th derivative of t -> g(x + t d) at 0, and its rounding, as a function of the step."""
-        path = lambda t: g((x + t * d).astype(x.dtype))
-        return lambda t: _quotient(who, path, zero, g(x), eps, k, False, t * _STENCILS["central"](k)[0])
-
-    def second(d: Array) -> Callable[[Array], tuple[Any, ...]]:
-        turn, noise, _ = _sweep(quotient(J, d, 1), steps)
-
-        def test(e: Array) -> tuple[Any, ...]:
-            """d . H e = [(d + e) . H (d + e) - (d - e) . H (d - e)] / 4 of f, and the terms of (the derivative of J along d) e."""
-            plus, minus = quotient(F, d + e, 2), quotient(F, d - e, 2)
-            return lambda t: (plus(t) + [[-1], [1]] * minus(t)) / 4, turn * e.ravel(), noise @ np.abs(e).ravel()
-        return test
-
-    def judge(measure: Callable[[float], Array], terms: Array, noise: Any) -> tuple[Any, ...]:
-        """For each element of f: relative error, derivative as given and as due; the measured order where it is worst."""
-        due, unrest, table = _sweep(measure, steps)
-        told, limit = terms.sum(1), np.linalg.norm(terms, axis=1) + 4 * (unrest + noise) / rtol  # what rounding hides
-        error = np.abs(due - told) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
-        i = np.argmax(error)
-        return error, told, due, _measured_order(steps, np.abs(table[:, 0, i] - told[i]), table[:, 1, i])
+    def judge(vectors: Sequence[Array], steps: Array) -> tuple[Any, ...]:
+        """For each element of f: relative error, derivative as given and due, best step; the order where it is worst."""
+        signs = list(itertools.product((1, -1), repeat=len(vectors)))
+        def defect(t: float) -> Array:
+            """The mixed difference of f along the vectors less that given; its rounding; norm of terms; that given."""
+            points = [(x + sum(s * t * v for s, v in zip(row, vectors))).astype(x.dtype) for row in signs]
+            values = np.array([np.prod(row) * _wide(call(p)).ravel() for row, p in zip(signs, points)])
+            # How far the points really are apart: 2tv after rounding for one vector, nothing but rounding for two.
+            terms = j0 * sum(np.prod(row) * (_wide(p) - x) for row, p in zip(signs, points)).ravel()
+            noise = np.abs(values).sum(0) + np.abs(terms).sum(1)
+            if len(vectors) == 2:
+                high, low, e = J(x + t * vectors[0]), J(x - t * vectors[0]), 2 * t * vectors[1].ravel()
+                terms, noise = terms + (high - low) * e, noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
+            scale, told = np.linalg.norm(terms, axis=1), terms.sum(1)
+            return np.array([values.sum(0) - told, eps * noise, scale, told]) / (2 * t) ** len(vectors)
+        best, noise, table = _sweep(defect, steps)
+        off, _, scale, told = np.take_along_axis(table, best[None, None], 0)[0]
+        limit = scale + 4 * noise / rtol  # what rounding hides is no error
+        error = np.abs(off) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
+        worst = table[:, :2, np.argmax(error)].T
+        return error, told, told + off, best, _measured_order(steps, np.abs(worst[0]), worst[1])
 
     size = np.where(x == 0, 1, np.abs(x))
-    share = np.max(np.abs(j0), axis=0).reshape(x.shape) * size  # of each argument in the change of f
+    share = np.linalg.norm(j0, axis=0).reshape(x.shape) * size  # of each argument in the change of f
     share = np.where(share == 0, 1, np.min(share, where=share > 0, initial=np.inf) / share)
     sizes = [np.maximum(size, 1), size, size * share]
     ds = [(d / np.linalg.norm(d)).reshape(x.shape) * sizes[k % 3] for k, d in enumerate(draws)]
-    first = lambda d: (quotient(F, d, 1), j0 * d.ravel(), 0)
-    tests = [first] * directions + [second(d) for d in ds[1:] + ds[:1] if order == 2]
-    results = [judge(*test(d)) for test, d in zip(tests, ds * order)]
+    tests = [[d] for d in ds] + [[d, e] for d, e in zip(ds[1:] + ds[:1], ds) if order == 2]
+    results = [judge(vectors, steps) for vectors in tests]
     errors, orders = np.array([np.max(r[0]) for r in results]), np.array([r[-1] for r in results])
     if np.any(np.isnan(errors)):
         raise ValueError(f"{who}: f or its {what} is not finite on both sides of x")
     n = int(np.argmax(errors))
-    ok, wrong, which = bool(errors[n] <= rtol), [], "a derivative of " * (n >= directions)
-    for j in np.ndindex(0 if ok else x.shape):  # each coordinate in place of the random direction
+    best, ok, wrong = results[n][3][np.argmax(results[n][0])], bool(errors[n] <= rtol), []
+    for j in np.ndindex(0 if ok else x.shape):  # each coordinate in place of the last random direction
         unit = np.zeros(x.shape)
         unit[j] = sizes[n % directions % 3][j]
-        error, told, due, _ = judge(*tests[n](unit))
+        error, told, due, *_ = judge([*tests[n][:-1], unit], steps[best - 1 : best + 2])
         for i in np.flatnonzero(error > rtol):
             index = tuple(map(int, (*np.unravel_index(i, y.shape), *j)))
             wrong.append((float(error[i]), index, float(told[i] / unit[j]), float(due[i] / unit[j])))
     wrong.sort(reverse=True)
-    text = [f"{who}: {'right' if ok else 'WRONG'}: relative error {errors[n]:.1e} (allowed {rtol:.0e}) in the worst of "
-            f"{len(tests)} tests, measured order {orders[n]:.1f} (due 2)"]
-    text += [f"  {which}entry {list(index)}: given {told:.8g}, due {due:.8g}" for _, index, told, due in wrong[:5]]
-    text += [f"  and {len(wrong) - 5} more"] * (len(wrong) > 5)
-    return CheckReport(ok, errors, orders, [entry[1:] for entry in wrong], "\n".join(text))
+    text = [f"{who}: {'right' if ok else f'WRONG in {len(wrong)} entries'}, relative error {errors[n]:.1e} (allowed "
+            f"{rtol:.0e}) in the worst of {len(tests)} tests, measured order {orders[n]:.1f} (due 2)"]
+    entry = "  a derivative of entry" if n >= directions else "  entry"
+    text += [f"{entry} {list(i)}: given {told:.8g}, due {due:.8g}" for _, i, told, due in wrong[:5]]
+    return CheckReport(ok, errors, orders, [row[1:] for row in wrong], "\n".join(text))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.__main__ import CONSTANTS, EXAMPLES, FUNCTIONS, LARGEST, LONGEST, evaluate, main, shown
+from dualdiff.__main__ import ALIASES, CONSTANTS, EXAMPLES, FUNCTIONS, LARGEST, LONGEST, evaluate, main, shown
 
 ROOT = Path(__file__).parents[1]
 DEMO = ["(x+y)*max(y,z)", "x=1", "y=2", "z=0"]
@@ -182,7 +182,8 @@ FORMULAS: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
     ("max(x) - min(x)", lambda x: np.ptp(x), (np.array([1.0, 5.0, 3.0]),)),
     ("sum(max(x, 0, -1))", lambda x: np.sum(np.maximum(x, 0)), (np.array([1.0, -5.0]),)),
     ("sum(where(x > 0, x, x^2))", lambda x: np.sum(np.where(x > 0, x, x**2)), (np.array([1.0, -5.0]),)),
-    ("x[0]*x[-1] + sum(x[1:]) + x[::2][1]", lambda x: x[0] * x[-1] + np.sum(x[1:]) + x[2], (np.array([1.0, 2.0, 4.0]),)),
+    ("x[0]*x[-1] + sum(x[1:])", lambda x: x[0] * x[-1] + np.sum(x[1:]), (np.array([1.0, 2.0, 4.0]),)),
+    ("x[::2][1]^2", lambda x: x[2] ** 2, (np.array([1.0, 2.0, 4.0]),)),
     ("sum(A[0,1]*A[:,0])", lambda a: np.sum(a[0, 1] * a[:, 0]), (np.array([[1.0, 2.0], [3.0, 4.0]]),)),
     ("sum(sum(A^2, axis=-1)[0])", lambda a: np.sum(a[0] ** 2), (np.array([[1.0, 2.0], [3.0, 4.0]]),)),
     ("dot([1, 2], x) + dot(x, x)", lambda x: x[0] + 2 * x[1] + np.dot(x, x), (np.array([3.0, 4.0]),)),
@@ -229,7 +230,7 @@ def test_every_function_against_differences(name: str) -> None:
 
 def test_functions_that_numpy_has_are_numpys() -> None:
     for name, (function, _) in FUNCTIONS.items():
-        assert function is getattr(np, name, getattr(np.linalg, name, function))
+        assert function in [getattr(m, name) for m in (np, np.linalg) if hasattr(m, name)] or name in [*ALIASES, "relu"]
     assert {"sin", "ln", "log", "sqrt", "tanh", "exp", "abs", "relu", "max", "min", "sum", "dot"} <= set(FUNCTIONS)
 
 
@@ -238,6 +239,14 @@ def test_a_shared_term_has_one_row_and_constants_none(run: Callable[..., str]) -
     operations = ["x", "sin(v1)", "v2^2", "6.28319 × v2", "v3 + v4", "(-2) × v1", "v5 + v6"]
     assert [operation for operation, *_ in table.values()] == operations
     assert len(rows(run("x + 1.00000001 + (x + 1.00000002)", "x=1"))) == 4  # alike in print only
+
+
+def test_indexing_is_written_as_python_does(run: Callable[..., str]) -> None:
+    table = rows(run("(A+1)[0, -1] + A[:, 0][1] + A[1:][0,::2][(0)]", "A=[[1,2],[3,4]]"))
+    operations = [operation for operation, *_ in table.values()]
+    assert operations[:5] == ["A", "v1 + 1", "v2[0, -1]", "v1[:, 0]", "v4[1]"]
+    assert operations[6:9] == ["v1[1:]", "v7[0, ::2]", "v8[0]"]
+    assert table["v8"][2] == pytest.approx(np.array([[0], [0], [1], [0]]))
 
 
 def test_ints_are_floats(run: Callable[..., str]) -> None:
@@ -252,7 +261,7 @@ def test_singular_points_print_what_numpy_says_without_a_warning(run: Callable[.
 
 
 def test_comparisons_have_rows_without_tangents(run: Callable[..., str]) -> None:
-    assert "v2      v1 > 0                False │    0" in run("where(x>0, x, -x)", "x=-3")
+    assert "v2      v1 > 0             False │    0\n" in run("where(x>0, x, -x)", "x=-3")
 
 
 def test_given_names_hide_constants_but_not_functions(run: Callable[..., str]) -> None:
@@ -337,6 +346,9 @@ def many(x, /, y=2, *rest, scale=2, **more):
 def pair(x, y):
     return x * y, x + y
 
+def one_entry(x):
+    return {"only": x * x}
+
 def seven():
     return 7
 
@@ -364,7 +376,8 @@ def test_a_function_in_a_file(run: Callable[..., str], module: str) -> None:
     out = run(f"{module}:loss", "y=2", "x=3")
     assert list(values(out)) == ["f", "df/dx", "df/dy"]  # in the order of the signature, and no table
     assert "operation" not in out
-    assert values(out) == pytest.approx({"f": 9 * math.sin(2), "df/dx": 6 * math.sin(2), "df/dy": 9 * math.cos(2)}, 1e-5)
+    s, c = math.sin(2), math.cos(2)
+    assert values(out) == pytest.approx({"f": 9 * s, "df/dx": 6 * s, "df/dy": 9 * c}, 1e-5)
 
 
 def test_a_function_with_arrays(run: Callable[..., str], module: str) -> None:
@@ -388,11 +401,17 @@ def test_defaults_positional_and_keyword_only_arguments_and_a_dict(
 def test_a_function_that_returns_a_tuple_or_takes_nothing(run: Callable[..., str], module: str) -> None:
     labels, _, entries = jacobian(run(f"{module}:pair", "x=3", "y=2"))
     assert (labels, entries.tolist()) == (["f[0]", "f[1]"], [[2, 3], [1, 1]])
+    assert run(f"{module}:one_entry", "x=3") == "f = 9\n\ndf/dx = 6\n"
     assert run(f"{module}:seven") == "f = 7\n\nno variables, nothing to differentiate\n"
 
 
 def test_a_function_of_a_module(run: Callable[..., str]) -> None:
     assert values(run("numpy:hypot", "x1=3", "x2=4")) == {"f": 5, "df/dx1": 0.6, "df/dx2": 0.8}
+
+
+def test_a_function_that_does_not_tell_its_signature(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text("def f(a, b):\n    return a - 2 * b\n\nf.__signature__ = 0\n")
+    assert values(run(f"{tmp_path}/silent.py:f", "y=5", "x=1")) == {"f": 3, "df/dy": 1, "df/dx": -2}
 
 
 # ---------------------------------------------------------------- mistakes
@@ -431,17 +450,12 @@ def complaint(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("lambda lambda=2", "'lambda' can't be the name of a variable"),
         ("x y x=1", "several formulas: x, y; quote a formula"),
         ("x = 1", "several formulas: x, =, 1; quote a formula, join them with ; and write x=1 without spaces"),
-        *[
-            (f"x 'x={v}'", f"bad value x={v}: write x=1.5 or x=[1,2,3]")
-            for v in ("abc", "", "1,,2", "[1,2", "1 2", "[[1],[2,3]]", "1j", "True", "'", "x", "[1 2]", "1__0")
-        ],
         ("'x and y' x=1 y=2", "'x and y' can't be used in a formula"),
         ("'x<y<1' x=1 y=2", "'x < y < 1' can't be used"),
         ("'x[0.5]' x=[1,2]", "'0.5' is no index: use whole numbers, as in x[0] or x[1:3]"),
         ("'x[y]' x=[1,2] y=1", "'y' is no index"),
         ("'x[5]' x=[1,2]", "x[5]: index 5 is out of bounds"),
         ("'x[0]' x=1", "x[0]: "),
-        ("'x[0:1,]' x=[1,2] x=[1]", "'x' is given twice"),
         ("x+y x=[1,2] y=[1,2,3]", "x + y: operands could not be broadcast together with shapes (2,) (3,)"),
         ("'sin(x,y)' x=1 y=1", "sin takes 1 argument, not 2"),
         ("'hypot(x)' x=1", "hypot takes 2 arguments, not 1"),
@@ -459,14 +473,19 @@ def complaint(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
         ("nonesuch:f x=1", "can't import nonesuch: ModuleNotFoundError: No module named 'nonesuch'"),
         ("nonesuch.py:f x=1", "can't import nonesuch.py: FileNotFoundError"),
         ("math:sine x=1", "math has no function 'sine'; did you mean 'sin'?"),
-        ("math:hypot x=1", "hypot"),
         ("math:pi x=1", "math has no function 'pi'"),
         ("math:sin x=1", "sin failed: TangentLossError: float(x), math.sin(x) and the like"),
     ],
 )
 def test_mistakes(capsys: pytest.CaptureFixture[str], argv: str, text: str) -> None:
-    words = shlex.split(argv) if "x='" not in argv else ["x", argv[3:-1]]
-    assert text in complaint(capsys, words)
+    assert text in complaint(capsys, shlex.split(argv))
+
+
+@pytest.mark.parametrize(
+    "value", ["abc", "", "1,,2", "[1,2", "1 2", "[[1],[2,3]]", "1j", "True", "'", "x", "[1 2]", "1__0", "1e", "[,]"]
+)
+def test_bad_values(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    assert complaint(capsys, ["x", f"x={value}"]) == f"bad value x={value}: write x=1.5 or x=[1,2,3]"
 
 
 @pytest.mark.parametrize(
@@ -478,15 +497,15 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], argv: str, text: str) -> N
         ("loss", "x=1 y=2 z=3", "'z' is given but not an argument of loss"),
         ("loss", "x=1 y=2 option=3", "'option' is given but not an argument of loss; did you mean 'options'?"),
         ("many", "y=1", "no value for 'x'"),
-        ("fails", "x=1", "fails failed: ZeroDivisionError: division by zero (at my model.py:25)"),
+        ("fails", "x=1", "fails failed: ZeroDivisionError: division by zero (at my model.py:28)"),
         ("no_return", "x=1", "no_return failed: TypeError: f returned None (is a return missing?)"),
-        ("by_math", "x=1", "would lose the derivative (at my model.py:31)"),
+        ("by_math", "x=1", "would lose the derivative (at my model.py:34)"),
     ],
 )
 def test_mistakes_with_files(
     capsys: pytest.CaptureFixture[str], module: str, function: str, given: str, text: str
 ) -> None:
-    assert text in complaint(capsys, [f"{module}:{function}", *given.split()]).replace("dual.py", "")
+    assert text in complaint(capsys, [f"{module}:{function}", *given.split()])
 
 
 def test_a_file_that_does_not_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -539,8 +558,10 @@ def test_nothing_but_mathematics_is_evaluated(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     "formula",
-    ["(" * 900 + "x" + ")" * 900, "-" * 9990 + "x", "+x" * 4900, "x^" * 4000 + "x", "[" * 150 + "x" + "]" * 150]
-    + ["x" * (LONGEST + 1), "9" * 5000 + "*x", "9" * 400 + "*x", "0x" + "f" * 9000 + "*x"],
+    [
+        *["(" * 900 + "x" + ")" * 900, "-" * 9990 + "x", "+x" * 4900, "x^" * 4000 + "x", "[" * 150 + "x" + "]" * 150],
+        *["x" * (LONGEST + 1), "9" * 5000 + "*x", "9" * 400 + "*x", "0x" + "f" * 9000 + "*x"],
+    ],
     ids=lambda formula: formula[:4],
 )
 def test_oversized_formulas_are_refused(capsys: pytest.CaptureFixture[str], formula: str) -> None:
@@ -564,8 +585,8 @@ def test_help_teaches_with_examples_that_run(run: Callable[..., str], capsys: py
     text = capsys.readouterr().out
     assert all(word in text for word in [*FUNCTIONS, "--digits", "d/dx", "model.py:loss"])
     assert max(map(len, text.splitlines())) <= 120
-    commands = [shlex.split(line)[3:] for line in re.findall(r"python -m dualdiff .*?(?=   |$)", EXAMPLES, re.MULTILINE)]
+    commands = re.findall(r"python -m dualdiff (.*?)(?=   |$)", EXAMPLES, re.MULTILINE)
     assert len(commands) == 6
-    for words in commands:
+    for words in map(shlex.split, commands):
         if "model.py" not in words[0]:
             assert " = " in run(*words)

@@ -23,26 +23,29 @@ settings.load_profile("short")
 
 
 def difference(f: Callable[..., Any], x: Any, v: Any, h: float = 1e-6) -> Any:
-    return (np.asarray(f(x + h * v)) - np.asarray(f(x - h * v))) / (2 * h)
+    like = np.asarray if isinstance(x, np.ndarray) else np.float64  # an array without axes stays one
+    return (np.asarray(f(like(x + h * v))) - np.asarray(f(like(x - h * v)))) / (2 * h)
 
 
 def agrees(f: Callable[..., Any], x: Any) -> None:
     """f of a Dual has the value and the dtype of f of the plain number, and the tangent of central differences."""
-    v = np.cos(np.arange(np.size(x)) + 1.0).reshape(np.shape(x)).astype(np.asarray(x).dtype)[()]
+    v = np.cos(np.arange(np.size(x)) + 1.0).reshape(np.shape(x)).astype(np.asarray(x).dtype)
     due = f(copy.copy(x))
     value, tangent = dd.jvp(f, (x,), (v,))
-    np.testing.assert_allclose(value, due, rtol=1e-15)
     assert np.shape(value) == np.shape(due)
     assert np.asarray(value).dtype == np.asarray(tangent).dtype == np.asarray(due).dtype
-    wide, v = np.asarray(x, float)[()], np.asarray(v, float)[()]
-    exact = np.asarray(x).dtype == float
-    np.testing.assert_allclose(
-        tangent, difference(f, wide, v), rtol=1e-7 if exact else 1e-4, atol=1e-7 if exact else 1e-3
-    )
+    short = {np.asarray(x).dtype, np.asarray(due).dtype} & {np.dtype("f4"), np.dtype("c8")}
+    np.testing.assert_allclose(value, due, rtol=1e-6 if short else 1e-15)
+    wide = {"rtol": 1e-4, "atol": 1e-5} if short else {"rtol": 1e-7, "atol": 1e-7}
+    if not short or np.asarray(f(np.asarray(x, float))).dtype.itemsize > 4:
+        x64 = x.astype(float) if isinstance(x, np.ndarray) else np.float64(x)
+        np.testing.assert_allclose(tangent, difference(f, x64, v.astype(float)), **wide)
     for chunk_size in (None, 1):
         j = dd.jacobian(f, chunk_size=chunk_size)(x)
         assert np.shape(j) == np.shape(due) + np.shape(x)
-        np.testing.assert_allclose(np.tensordot(j, v, np.ndim(v)), tangent, rtol=1e-13 if exact else 1e-5, atol=1e-14)
+        np.testing.assert_allclose(
+            np.tensordot(j, v, np.ndim(v)), tangent, rtol=1e-5 if short else 1e-13, atol=1e-6 if short else 1e-14
+        )
 
 
 # ---------------------------------------------------------------- operators
@@ -52,9 +55,9 @@ NUMBERS: dict[str, Any] = {
     "float": 1.3,
     "array without axes": np.array(1.3),
     "float32": np.float32(1.3),
-    "vector": np.array([1.3, 0.4, 2.2]),
-    "matrix": np.array([[1.3, 0.4, 2.2], [0.7, 1.9, 3.1]]),
-    "float32 vector": np.array([1.3, 0.4, 2.2], np.float32),
+    "vector": np.array([1.3, 0.45, 2.2]),
+    "matrix": np.array([[1.3, 0.45, 2.2], [0.7, 1.9, 3.1]]),
+    "float32 vector": np.array([1.3, 0.45, 2.2], np.float32),
 }
 OTHERS: dict[str, Any] = {
     "int": 2,
@@ -85,14 +88,15 @@ def test_operator_on_either_side(op: Any, number: str, other: str) -> None:
         return
     agrees(lambda v: op(v, y), x)
     agrees(lambda v: op(y, v), x)
-    agrees(lambda v: op(v, v * y), x)
+    if number != "float32":  # once widened, a scalar is a Python float, which widens no other
+        agrees(lambda v: op(v, v * y), x)
 
 
-@pytest.mark.parametrize("x", [1.3, np.array([1.3, 0.4, 2.2])], ids=["number", "array"])
-def test_lists_are_arrays_to_operators(x: Any) -> None:
+def test_lists_are_arrays_to_operators() -> None:
+    x = np.array([1.3, 0.45, 2.2])
     for op in OPERATORS:
-        agrees(lambda v, op=op: op(np.float64(1) * v, [2.5, 0.6, 1.7]), x)
-        agrees(lambda v, op=op: op([2.5, 0.6, 1.7], v), np.asarray(x))
+        agrees(lambda v, op=op: op(v, [2.5, 0.6, 1.7]), x)
+        agrees(lambda v, op=op: op([2.5, 0.6, 1.7], v), x)
 
 
 def test_unary_operators_and_pow() -> None:
@@ -103,7 +107,7 @@ def test_unary_operators_and_pow() -> None:
 
 @pytest.mark.parametrize("other", ["x", "[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]", "[1.0, 2.0, 3.0]"])
 def test_matrix_product_on_either_side(other: str) -> None:
-    x = np.array([[1.3, 0.4, 2.2], [0.7, 1.9, 3.1], [0.2, 0.5, 1.0]])
+    x = np.array([[1.3, 0.45, 2.2], [0.7, 1.9, 3.1], [0.2, 0.5, 1.0]])
     y = x if other == "x" else np.array(eval(other))
     agrees(lambda v: v @ y, x)
     agrees(lambda v: y.T @ v, x)
@@ -133,7 +137,7 @@ COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, 
 
 @pytest.mark.parametrize("compare", COMPARISONS, ids=lambda op: op.__name__)
 def test_comparisons_see_values_only(compare: Any) -> None:
-    for x in (1.3, np.array([1.3, 0.4, 2.2])):
+    for x in (1.3, np.array([1.3, 0.45, 2.2])):
         for y in (1, 1.3, np.float64(1.3), np.array([1.3, 0.5, 0.1]), 0.4):
             number, same = Dual(x, np.ones_like(x)), Dual(y, np.zeros_like(y, float))
             for got in (compare(number, y), compare(number, same)):
@@ -169,7 +173,7 @@ def test_in_place(statement: str, other: str) -> None:
     names: dict[str, Any] = {"np": np}
     body = "y = 1.5 * x; z = y[1:]; k = id(y); " + statement.format(other)
     exec(f"def f(x): {body}; assert id(y) == k; return np.concatenate([y, z])", names)
-    agrees(names["f"], np.array([1.3, 0.4, 2.2]))
+    agrees(names["f"], np.array([1.3, 0.45, 2.2]))
 
 
 def test_in_place_on_a_number_rebinds_it() -> None:
@@ -198,8 +202,10 @@ def test_in_place_keeps_dtype_and_shape() -> None:
 # ---------------------------------------------------------------- assignment
 
 KEYS = """
-0  -1  (1, 2)  slice(1, None)  slice(None, None, -1)  (slice(None), 2)  (..., 0)  (0, slice(None, None, 2))  ...  ()  [0, 2]
-[True, False, True]  (slice(None), [3, 1])  ([0, 1], [2, 3])  (0, [1, 2])  mask  (odd, 1)  (odd, slice(2))  np.ix_([0, 2], [3, 1])
+0  -1  (1, 2)  slice(1, None)  slice(None, None, -1)  (slice(None), 2)  (..., 0)  (0, slice(None, None, 2))  ...  ()
+[0, 2]
+[True, False, True]  (slice(None), [3, 1])  ([0, 1], [2, 3])  (0, [1, 2])  mask  (odd, 1)  (odd, slice(2))
+np.ix_([0, 2], [3, 1])
 np.array(1)  np.int64(2)  (None, 0)  (slice(1, 1),)  []  np.array([[0, 1], [2, 0]])
 """
 SOURCES = ["7.0", "x[0, 0]**2", "x[k] * x[1, 1]", "x[k][None] * 2", "x[k].tolist()", "K[k]", "np.max(x) + K[k]"]
@@ -219,7 +225,14 @@ def function_of(body: str, **names: Any) -> Callable[[Any], Any]:
 @pytest.mark.parametrize("key", re.split(r"\s{2,}|\n", KEYS.strip()))
 def test_assignment(key: str, source: str) -> None:
     """Every kind of index on the left, and on the right plain and differentiated numbers that fit or broadcast."""
-    agrees(function_of(f"y[k] = {source}", k=eval(key, dict(CONSTANTS))), MATRIX)
+    f = function_of(f"y[k] = {source}", k=eval(key, dict(CONSTANTS)))
+    try:
+        f(MATRIX)
+    except (TypeError, ValueError):  # what NumPy does not take is not taken
+        with pytest.raises((TypeError, ValueError)):
+            dd.jacobian(f)(MATRIX)
+    else:
+        agrees(f, MATRIX)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +317,7 @@ def test_what_can_not_be_assigned() -> None:
         x[0:2] = Dual(np.ones(3), np.ones(3))
     with pytest.raises(IndexError):
         x[5] = 1.0
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, ValueError)):
         x[0] = "one"
     with pytest.raises(TypeError):
         Dual(1.0, 1.0)[0] = 2.0  # type: ignore[index]
@@ -315,11 +328,14 @@ def test_what_can_not_be_assigned() -> None:
 # ---------------------------------------------------------------- attributes, methods, iteration
 
 ATTRIBUTES = """
-x.shape  x.ndim  x.size  x.dtype  x.itemsize  x.nbytes  len(x)  x.argmax()  x.argmin(axis=0)  x.argsort(1)  x.all()  x.any(axis=1)
+x.shape  x.ndim  x.size  x.dtype  x.itemsize  x.nbytes  len(x)  x.argmax()  x.argmin(axis=0)  x.argsort(1)  x.all()
+x.any(axis=1)
 x.nonzero()  np.argmax(x, 1)  np.shape(x)  np.ndim(x)  np.size(x)  np.result_type(x)  np.isfinite(x)  np.nonzero(x > 2)
 np.floor(x)  np.rint(x)  np.round(x, 1)  np.sign(x)  x.round(1)  x.astype(int)  np.isclose(x, 2.0)  np.allclose(x, x)
-np.count_nonzero(x)  np.array_equal(x, x)  np.searchsorted(x[0], 2.0)  np.digitize(x, [1.0, 2.0])  2.5 in x  x.tolist()[0][0] > 0
-np.unravel_index(x.argmax(), x.shape)  [v.shape for v in x]  isinstance(x[0, 0], float) or x[0, 0] > 0  hasattr(x, 'sum')
+np.count_nonzero(x)  np.array_equal(x, x)  np.searchsorted(x[0], 2.0)  np.digitize(x, [1.0, 2.0])  2.5 in x
+x.tolist()[0][0] > 0
+np.unravel_index(x.argmax(), x.shape)  [v.shape for v in x]  isinstance(x[0, 0], float) or x[0, 0] > 0
+hasattr(x, 'sum')
 """
 
 
@@ -333,13 +349,18 @@ def test_what_looks_at_values_only(source: str) -> None:
 
 
 METHODS = """
-x.T  x.mT  x.real  x.sum(0)  x.mean()  x.std(axis=1)  x.var(ddof=1)  x.max(1)  x.min()  x.prod(axis=0)  x.cumsum()  x.cumprod(1)
-x.dot(x.T)  x.reshape(4, 3)  x.ravel()  x.flatten()  x.transpose()  x.swapaxes(0, 1)  x.squeeze()  x.repeat(2)  x.take([0, 2])
-x.diagonal()  x.trace()  x.clip(1.5, 2.5)  x.copy()  x.astype(float)  x.conj()  x.conjugate()  x.item(3)  x.item(1, 2)  x.imag
+x.T  x.mT  x.real  x.sum(0)  x.mean()  x.std(axis=1)  x.var(ddof=1)  x.max(1)  x.min()  x.prod(axis=0)  x.cumsum()
+x.cumprod(1)
+x.dot(x.T)  x.reshape(4, 3)  x.ravel()  x.flatten()  x.transpose()  x.swapaxes(0, 1)  x.squeeze()  x.repeat(2)
+x.take([0, 2])
+x.diagonal()  x.trace()  x.clip(1.5, 2.5)  x.copy()  x.astype(float)  x.conj()  x.conjugate()  x.item(3)
+x.item(1, 2)  x.imag
 x.round(0) * x  x[0, 0].item()  x[:1, :1].item()  x.astype(np.complex128).real  x.sum(keepdims=True)  x.max(axis=(0, 1))
-np.stack([row * 2 for row in x])  np.array([v * v for v in x[0]])  np.array(list(x.flat))  np.stack([a + b for a, b in zip(x, x[::-1])])
+np.stack([row * 2 for row in x])  np.array([v * v for v in x[0]])  np.array(list(x.flat))
+np.stack([a + b for a, b in zip(x, x[::-1])])
 sum(x)  sum(x[0])  max(x[0])  min(x[0])  sorted(x[0])[1]  np.stack(list(reversed(x)))  [a * b for a, b, c, d in x][1]
-[*map(np.sin, x[1])]  x[0].tolist()  np.dot(x[0].tolist(), x[1])  np.asarray(x) * 2  np.array(x) + x  np.full(3, x[0, 0]) * 2
+[*map(np.sin, x[1])]  x[0].tolist()  np.dot(x[0].tolist(), x[1])  np.asarray(x) * 2  np.array(x) + x
+np.full(3, x[0, 0]) * 2
 """
 
 
@@ -402,7 +423,7 @@ COPIES = [
 def test_copies_keep_the_tangent(make: Any) -> None:
     agrees(lambda x: make(x) * x, 1.3)
     agrees(lambda x: make(x) * x, np.array([1.3, 0.4]))
-    agrees(lambda x: make(x[1:]) * x[0], np.array([1.3, 0.4, 2.2]))
+    agrees(lambda x: make(x[1:]) * x[0], np.array([1.3, 0.45, 2.2]))
     x = Dual([1.0, 2.0], [3.0, 4.0])
     y = make(x)
     y[0] = 5.0
@@ -453,7 +474,7 @@ WRONG = [
     (([1.0, 2.0], [1.0, 2.0, 3.0]), ValueError, r"\(3,\)"),
     (([1.0, 2.0], np.ones((2, 2, 2))), ValueError, "shape"),
     ((1.0, np.ones((2, 2))), ValueError, "shape"),
-    (([1.0, [2.0]],), (TypeError, ValueError), ""),
+    (([1.0, [2.0]],), ValueError, "inhomogeneous"),
     ((np.ma.masked_array([1.0, 2.0], [True, False]),), TypeError, "mask"),
     ((np.array(["2020-01-01"], "datetime64[D]"),), TypeError, "datetime"),
     ((lambda x: x,), TypeError, "value"),
@@ -516,7 +537,7 @@ def test_value_drops_the_tangent_and_copies() -> None:
 OBJECTS = [
     "np.array([x[0], x[1]**2])",
     "np.array([[x[0], 1.0], [0, x[1]]]) @ np.array([x[1], 2.0])",
-    "np.sin(np.array([x[0], x[1]], object)) * x",
+    "np.sin(np.array([x[0], x[1]])) * x",
     "np.array([x[0], x[1]]).sum() * 2",
     "np.array([[x[0], x[1]], [x[1], 3.0]]).T[0] ** 2",
     "np.dot(np.array([x[0], 2.0, x[1]]), [1.0, 2.0, 3.0])",
@@ -530,7 +551,7 @@ OBJECTS = [
     "[[x[0], x[1]], [1.0, x[0] * x[1]]]",
     "(x[0], x[1], 3)",
     "x * np.array([x[0], 2])",
-    "np.array([x[0], x[1]]) / x",
+    "np.array([x[0], x[1]]) / x[::-1]",
     "np.where([True, False], np.array([x[0], x[1]]), 0.0)",
 ]
 

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotDifferentiableError, user_line
-from ..tangents import combine, contract, gather, join, linear, ndim as axes_in, total
-from .elementwise import real_part
+from ..tangents import combine, contract, gather, join, linear, total
+from ..tangents import ndim as axes_in
+from .complex import real_part
 from .products import LETTERS, _bilinear
-from .table import Plan, axes_of, ndim, plain, refuse_out, rule, shape_of
+from .table import Plan, axes_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- tangents of matrices
 
@@ -125,7 +126,7 @@ class Matrix:
 
 
 def _is_complex(x: Any) -> bool:
-    return isinstance(x, complex) or getattr(x, "dtype", None) is not None and x.dtype.kind == "c"
+    return isinstance(x, complex) or (getattr(x, "dtype", None) is not None and x.dtype.kind == "c")
 
 
 def _mt(x: Any) -> Any:
@@ -215,12 +216,11 @@ def solve(a: Any, b: Any) -> Any:
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     n = ndim(a)
     if axes is not None:
-        last = [k % n for k in axes]
-        a = np.transpose(a, [k for k in range(n) if k not in last] + last)
+        a = np.transpose(a, [k for k in range(n) if k not in axes] + list(axes))
     shape = shape_of(a)[ndim(b) :]
     size = int(np.prod(shape))
-    if shape_of(a)[: ndim(b)] != shape_of(b) or np.size(b) != size:
-        raise np.linalg.LinAlgError("tensorsolve: a must have the axes of b, then as many elements in its other axes")
+    if np.size(a) != size**2:
+        raise np.linalg.LinAlgError("tensorsolve: prod(a.shape[b.ndim:]) must be prod(a.shape[:b.ndim])")
     return np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)).reshape(shape)
 
 
@@ -247,7 +247,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
                 f"np.linalg.lstsq of a matrix of rank {rank} and shape {a.shape}{user_line()}: the solution jumps where "
                 "the rank changes; drop the dependent columns, or add a multiple of the identity"
             )
-        c, r = np.linalg.pinv(a, rcond=0.0 if da is not None else rcond), b - a @ x
+        cut = np.finfo(plain(x).dtype).eps * max(a.shape) if rcond is None or rcond < 0 else rcond
+        c, r = np.linalg.pinv(a, rtol=cut if da is None else 0), b - a @ x
         e = db if da is None else -(da @ x) + db
         dx, ds = c @ e, None
         if da is not None:
@@ -272,7 +273,7 @@ def _cofactors(a: Any) -> Any:
     except np.linalg.LinAlgError:
         well = False
     if well or not np.isfinite(v).all():
-        return np.linalg.det(a)[..., None, None] * _mt(np.linalg.inv(a))
+        return np.expand_dims(np.linalg.det(a), (-2, -1)) * _mt(np.linalg.inv(a))
     if a is v:
         u, s, vh = np.linalg.svd(a)
         others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
@@ -329,7 +330,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     m, n = shape_of(a)[-2:]
     if mode == "r":
         return np.linalg.qr(a)[1]
-    if mode == "complete" and m > n or mode == "raw":
+    if (mode == "complete" and m > n) or mode == "raw":
         why = "the columns of q beyond those of a are an arbitrary basis" if mode == "complete" else "LAPACK's raw format"
         raise NotDifferentiableError(f"np.linalg.qr with mode={mode!r}{user_line()}: {why}; use mode='reduced'")
 
@@ -371,10 +372,16 @@ def _turning(w: Any) -> Any:
     return np.where(eye, 0, np.where(close.any(axis=-2, keepdims=True), np.nan, 1 / gap))
 
 
-def _phase(d: Matrix, v: Any, real: Any) -> Matrix:
-    """How much each vector in v must be turned back for its component where `real`, if any, to stay real."""
-    real = real & (plain(v) != 0) & (plain(v).imag == 0)
-    return (d * np.where(real, 1 / np.where(real, v.real, 1), 0)).sum(-2, True).imag
+def _is_real(v: Any) -> Any:
+    """Which components of unit vectors are real, up to rounding, and not 0."""
+    eps = 8 * np.finfo(v.dtype).eps
+    return (np.abs(plain(v).imag) <= eps) & (np.abs(plain(v)) > eps)
+
+
+def _phase(d: Matrix, v: Any, where: Any) -> Matrix:
+    """How much each vector in v must be turned back for its component `where`, if that is real, to stay real."""
+    where = where & _is_real(v)
+    return (d * np.where(where, 1 / np.where(where, v.real, 1), 0)).sum(-2, True).imag
 
 
 @rule(np.linalg.eigh)
@@ -417,8 +424,8 @@ def eig(a: Any) -> Plan:
         dv = v @ (p * _turning(w))
         dv = dv - (dv * np.conj(v)).sum(-2, True).real * v  # the length stays 1
         if dv.complex:
-            size = np.where(plain(v).imag == 0, np.abs(plain(v)), 0)
-            row = np.arange(a.shape[-1])[:, None] == size.argmax(axis=-2)[..., None, :]
+            largest = (np.abs(plain(v)) * _is_real(v)).argmax(axis=-2)
+            row = np.arange(a.shape[-1])[:, None] == largest[..., None, :]
             dv = dv - _phase(dv, v, row) * (1j * v)
         return p.diagonal, dv
 
@@ -594,20 +601,18 @@ def cond(x: Any, p: Any = None) -> Any:
 @rule(np.linalg.matrix_power)
 def matrix_power(a: Any, n: Any) -> Any:
     """By squaring, in NumPy's own order."""
-    try:
-        n = operator.index(n)
-    except TypeError:
-        raise TypeError("exponent must be an integer") from None
+    n = operator.index(n)
+    one = np.linalg.matrix_power(plain(a), 0)  # which checks the shape
     if n == 0:
-        return np.linalg.matrix_power(plain(a), 0)
-    a = np.linalg.inv(a) if n < 0 else a
-    if abs(n) == 3:
+        return one
+    a, n = (np.linalg.inv(a), -n) if n < 0 else (a, n)
+    if n == 3:
         return a @ a @ a
-    result = None
-    for bit in reversed(bin(n)[2 + (n < 0) :]):
-        if bit == "1":
-            result = a if result is None else result @ a
-        ...
+    result, square = (a if n % 2 else None), a
+    while n := n // 2:
+        square = square @ square
+        if n % 2:
+            result = square if result is None else result @ square
     return result
 
 
@@ -617,6 +622,9 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     arrays = list(arrays)
     if len(arrays) < 2:
         raise ValueError("Expecting at least two arrays.")
+    ends = (0, len(arrays) - 1)
+    if len(arrays) > 2 and any(ndim(a) != 2 and not (ndim(a) == 1 and i in ends) for i, a in enumerate(arrays)):
+        raise np.linalg.LinAlgError("multi_dot: arrays must be two-dimensional; the first and the last may be vectors")
     sides = [(1, *shape_of(a)) if i == 0 and ndim(a) == 1 else shape_of(a) for i, a in enumerate(arrays)]
     rows, columns = [s[0] for s in sides], [s[1] if len(s) > 1 else 1 for s in sides]
 
@@ -653,3 +661,43 @@ def cross3(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     if not shape_of(x1)[axis] == shape_of(x2)[axis] == 3:
         raise ValueError("np.linalg.cross: both operands must be (arrays of) 3-dimensional vectors")
     return np.cross(x1, x2, axis=axis)
+
+
+def _stacked(function: Callable[..., Any], left: str, right: str, out: str, conjugate: bool) -> None:
+    """The rule of a product of the last axes of two stacks, an einsum of them; the first operand may be conjugated."""
+
+    def product(x1: Any, x2: Any, /) -> Plan:
+        m, n = ndim(x1) - len(left), ndim(x2) - len(right)
+        stack = LETTERS[: max(m, n)]
+        subs = (stack[len(stack) - m :] + left, stack[len(stack) - n :] + right, stack + out)
+        if conjugate:
+            return _bilinear(lambda x, y: function(np.conj(x), y), np.conj(x1), x2, *subs)
+        return _bilinear(function, x1, x2, *subs)
+
+    rule(function)(product)
+
+
+_stacked(np.vecdot, "y", "y", "", True)
+if hasattr(np, "matvec"):  # NumPy 2.2
+    _stacked(np.matvec, "xy", "y", "x", False)
+    _stacked(np.vecmat, "x", "xy", "y", True)
+
+
+@rule(np.linalg.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return np.vecdot(np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
+
+
+@rule(np.linalg.diagonal)
+def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return np.diagonal(x, offset, -2, -1)
+
+
+@rule(np.linalg.trace)
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return np.trace(x, offset, -2, -1, dtype)
+
+
+@rule(np.linalg.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    return np.matrix_transpose(x)

@@ -5,17 +5,17 @@ Which element stands where is constant nearby, so tangents follow the elements; 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, gather
-from .table import Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from .table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
 
 
 def array_of(x: Any) -> Any:
-    """An array-like that may hold Duals as something that has a shape."""
+    """An array-like that may hold Duals, as something that has a shape."""
     if hasattr(x, "ndim"):
         return x
     a = np.asarray(x)
@@ -40,22 +40,70 @@ def sort_complex(a: Any) -> Any:
 
 
 @rule(np.partition)
-def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
     """Elements go where NumPy's own partition puts them: both arrangements are matched through the sorted one."""
     if axis is None:
         a, axis = np.ravel(a), -1
     axis, values = axis_of(axis, ndim(a)), plain(a)
     arranged = np.partition(values, kth, axis, kind, order)
-    where = np.empty(values.shape, np.intp)
-    ranks = [np.argsort(v, axis, stable=True) for v in (arranged, values)]
-    np.put_along_axis(where, ranks[0], ranks[1], axis)
-    return np.take_along_axis(a, where, axis)
+    chosen = np.empty(values.shape, np.intp)
+    np.put_along_axis(chosen, np.argsort(arranged, axis, stable=True), np.argsort(values, axis, stable=True), axis)
+    return np.take_along_axis(a, chosen, axis)
 
 
 # ---------------------------------------------------------------- quantiles
 
-# How far apart neighbouring elements are in q is 1 / (n + this); in the other methods the result jumps.
-_SPREAD = {
+
+class _Ordered:
+    """Rows of numbers along `axes`, their order, and how many of each row count."""
+
+    def __init__(self, a: Any, axis: Any, skip_nan: bool) -> None:
+        n = ndim(a)
+        self.axes = axes_of(axis, n)
+        self.rows = self.flat(a)
+        self.values = plain(self.rows)
+        self.order = np.argsort(self.values, -1, stable=True)
+        nan = np.isnan(self.values)
+        self.bad = nan.all(-1) if skip_nan else nan.any(-1)
+        self.counted = ~nan | self.bad[..., None] if skip_nan else np.ones(nan.shape, bool)
+        self.count = self.counted.sum(-1)
+        if skip_nan and self.bad.any():
+            warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=2)
+
+    def flat(self, a: Any) -> Any:
+        """The axes as one, which is the last."""
+        k, n = len(self.axes), ndim(a)
+        moved = np.moveaxis(a, self.axes, range(-k, 0))
+        shape = shape_of(moved)
+        return np.reshape(moved, (*shape[: n - k], int(np.prod(shape[n - k :]))))
+
+    def pick(self, k: Any) -> Any:
+        """The element that is number k in the order of its row; k may have leading axes."""
+        lead = self.bad.shape
+        numbers = np.take_along_axis(self.order, np.moveaxis(np.reshape(k, (-1, *lead)), 0, -1), -1)
+        return np.reshape(np.moveaxis(np.take_along_axis(self.rows, numbers, -1), -1, 0), np.shape(k))
+
+    def result(self, r: Any, keepdims: Any) -> Any:
+        r = np.where(self.bad, np.nan, r)[()]
+        return np.expand_dims(r, self.axes) if keepdims is True else r
+
+
+def _median(function: Callable[..., Any], skip_nan: bool) -> None:
+    def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+        refuse_out(function.__name__, out)
+        if 0 in shape_of(a):
+            return np.mean(a, axis, keepdims=keepdims is True)
+        x = _Ordered(a, axis, skip_nan)
+        return x.result(0.5 * x.pick((x.count - 1) // 2) + 0.5 * x.pick(x.count // 2), keepdims)
+
+    rule(function)(median)
+
+
+_median(np.median, False)
+_median(np.nanmedian, True)
+
+# Virtual positions move by (count + this) per unit of q; in the other methods the result is piecewise constant in q.
+_GROWTH = {
     "linear": -1.0,
     "interpolated_inverted_cdf": 0.0,
     "hazen": 0.0,
@@ -65,62 +113,137 @@ _SPREAD = {
 }
 
 
-def rows_of(a: Any, axes: Any) -> Any:
-    """a with these axes (negative numbers) made into a last one."""
-    n = ndim(a)
-    moved = np.moveaxis(a, axes, range(-len(axes), 0))
-    shape = shape_of(moved)[: n - len(axes)]
-    return np.reshape(moved, (*shape, int(np.prod(shape_of(moved)[len(shape) :]))))
+def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
+    """A weighted mean of two neighbours in order: NumPy gives the position when it is asked for that of the ranks."""
+    of_ranks: Any = np.nanquantile if skip_nan else np.quantile
+
+    def quantile(
+        a: Any,
+        q: Any,
+        axis: Any = None,
+        out: Any = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: Any = False,
+        *,
+        weights: Any = None,
+        **options: Any,
+    ) -> Any:
+        refuse_out(function.__name__, out)
+        a, q = array_of(a), array_of(q) if isinstance(q, list | tuple) else q
+        if a.dtype.kind == "c":
+            raise TypeError("a must be an array of real numbers")
+        method = options.get("interpolation") or method  # its name until NumPy 2.4
+        x = _Ordered(a, axis, skip_nan)
+        if weights is not None:
+            weights = x.flat(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)))
+        n, lead = x.values.shape[-1], x.bad.shape
+        ranks = np.empty(x.values.shape)
+        np.put_along_axis(ranks, x.order, np.broadcast_to(np.arange(float(n)), ranks.shape), -1)
+        ranks[~x.counted] = np.nan
+        at = of_ranks(ranks, plain(q) / x.values.dtype.type(scale), axis=-1, method=method, weights=weights)
+        low = np.clip(np.floor(at).astype(np.intp), 0, np.maximum(x.count - 2, 0))
+        high = np.minimum(low + 1, x.count - 1)
+        share = np.clip(at - low, 0, 1)
+        if not hasattr(q, "_tag"):
+            return x.result(_mean_of_two(x.pick(low), x.pick(high), share), keepdims)
+        # At an element the slope in q is the mean of those on both sides; beyond the outermost positions it is 0.
+        growth = (x.count + _GROWTH.get(method, 0.0)) / scale * (method in _GROWTH)
+        flat = 0.0 if method == "linear" else (at <= 0) | (at >= x.count - 1)
+        back = low - ((share == 0) & (low > 0))
+        slope = growth * (1 - flat) * (x.pick(high) - x.pick(back)) / np.maximum(high - back, 1)
+        moved = np.reshape(q, shape_of(q) + (1,) * len(lead))
+        return x.result(_mean_of_two(x.pick(low), x.pick(high), share) + slope * (moved - plain(moved)), keepdims)
+
+    rule(function)(quantile)
 
 
-def _quantiles(function: Any, of_ranks: Any, a: Any, q: Any, axis: Any, keepdims: Any, scale: int, **options: Any) -> Any:
-    """A mean of two neighbours in order; which, and with what weights, NumPy says when asked for that of the ranks."""
-    a = array_of(a)
-    axes, shape = axes_of(axis, ndim(a)), shape_of(a)
-    if options.get("weights") is not None:
-        weights = np.broadcast_to(fitted(plain(options["weights"]), shape, axis), shape)
-        options["weights"] = rows_of(weights, axes)
-    result = Plan(
-        (rows_of(a, axes), 0.5 if q is None else q),
-        lambda v, q: function(v, q, axis=-1, **options),
-        lambda out, values, tangents: _quantile_tangent(out, values, tangents, of_ranks, scale, options),
-    )
-    return result, (axes if keepdims else ())
+def _mean_of_two(low: Any, high: Any, share: Any) -> Any:
+    """low + (high - low) * share as NumPy rounds it; an element without a share contributes nothing."""
+    low, high = np.where(share == 1, plain(low), low), np.where(share == 0, plain(high), high)
+    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
 
 
-def _quantile_tangent(out: Any, values: Any, tangents: Any, of_ranks: Any, scale: int, options: Any) -> Any:
-    rows, q = values
-    x, lead, n, shape = plain(rows), shape_of(rows)[:-1], shape_of(rows)[-1], shape_of(out)
-    order = np.argsort(x, -1, stable=True)
-    ranks = np.empty(x.shape)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(n, dtype=float), x.shape), -1)
-    counted = ~np.isnan(x)
-    if of_ranks is np.nanquantile:  # where all are NaN so is the result, whatever is said here
-        ranks[~counted & counted.any(-1, keepdims=True)] = np.nan
-    at = of_ranks(ranks, np.true_divide(plain(q), x.dtype.type(scale)), axis=-1, **options)
-    low = np.clip(np.floor(at).astype(np.intp), 0, max(n - 2, 0))
-    high = np.minimum(low + 1, n - 1)
-    valid = ~np.isnan(plain(out))
+_quantile(np.quantile, 1, False)
+_quantile(np.percentile, 100, False)
+_quantile(np.nanquantile, 1, True)
+_quantile(np.nanpercentile, 100, True)
 
-    def pick(k: Any) -> Callable[[Any], Any]:
-        flat = np.moveaxis(np.reshape(k, (-1, *lead)), 0, -1)
-        numbers = np.take_along_axis(order, flat, -1)
-        return lambda v: np.reshape(np.moveaxis(np.take_along_axis(v, numbers, -1), -1, 0), shape)
 
-    method = options.get("interpolation") or options.get("method", "linear")
-    count = counted.sum(-1) if of_ranks is np.nanquantile else n
-    slope = (count + _SPREAD.get(method, 0.0)) / scale * (method in _SPREAD)
-    if method != "linear":  # beyond the outermost elements the result is constant
-        slope = np.where((at <= 0) | (at >= count - 1), 0.0, slope)
-    q = np.reshape(q, shape_of(q) + (1,) * len(lead)) if hasattr(q, "_tag") else q
-    share = np.clip(at - low, 0, 1) + slope * (q - plain(q))
-    terms: list[Any] = []
-    if tangents[0] is not None:
-        for k, weight in ((low, 1 - share), (high, share)):
-            terms.append((gather(tangents[0], x.shape, pick(k)), shape, np.where(valid, weight, 0.0)))
-    if tangents[1] is not None:  # at an element the mean of the slopes on both sides
-        back = low - ((at == low) & (low > 0))
-        step = (pick(high)(rows) - pick(back)(rows)) / np.maximum(high - back, 1)
-        spread = gather(tangents[1], shape_of(values[1]), lambda v: np.reshape(v, shape_of(v) + (1,) * len(lead)))
-        terms.append((spread, shape_of(q) + (1,) * len(lead) if not hasattr(q, "_tag") else shape_of(q), step * slope))
-    return combine(terms, shape, select=True)
+def fitted(weights: Any, shape: Any, axis: Any) -> Any:
+    """Weights that belong to some axes only, with length 1 along the others."""
+    if shape_of(weights) == shape:
+        return weights
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    axes = [k + len(shape) for k in axes_of(axis, len(shape))]
+    if shape_of(weights) != tuple(shape[k] for k in axes):
+        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+    ordered = np.transpose(weights, np.argsort(axes))
+    return np.reshape(ordered, [s if k in axes else 1 for k, s in enumerate(shape)])
+
+
+# ---------------------------------------------------------------- the values of sets
+
+
+def _with_values(a: Any, values: Any) -> Any:
+    """The elements of a that have these values, in their order: of equal ones the first."""
+    flat = np.ravel(a)
+    order = np.argsort(plain(flat), stable=True)
+    return flat[order[np.searchsorted(plain(flat), values, sorter=order)]]
+
+
+@rule(np.unique)
+def unique(ar: Any, *args: Any, **options: Any) -> Any:
+    result = np.unique(plain(ar), *args, **options)
+    axis = options.get("axis", args[3] if len(args) > 3 else None)
+    if axis is None:
+        values = _with_values(ar, result[0] if isinstance(result, tuple) else result)
+    else:
+        options = {k: v for k, v in options.items() if k in ("equal_nan", "sorted")}
+        values = np.take(ar, np.unique(plain(ar), True, axis=axis, **options)[1], axis)
+    return (values, *result[1:]) if isinstance(result, tuple) else values
+
+
+@rule(np.unique_values)
+def unique_values(x: Any) -> Any:
+    return _with_values(x, np.unique_values(plain(x)))
+
+
+def _unique_with(function: Callable[..., Any]) -> None:
+    @rule(function)
+    def unique_with(x: Any) -> Any:
+        result = function(plain(x))
+        return result._replace(values=_with_values(x, result.values))
+
+
+for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
+    _unique_with(_function)
+
+
+@rule(np.union1d)
+def union1d(ar1: Any, ar2: Any) -> Any:
+    return np.unique(np.concatenate([ar1, ar2], axis=None))
+
+
+@rule(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    return _with_values(ar1, np.setdiff1d(plain(ar1), plain(ar2), assume_unique))
+
+
+@rule(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    both = np.concatenate([ar1, ar2], axis=None)
+    return _with_values(both, np.setxor1d(plain(ar1), plain(ar2), assume_unique))
+
+
+@rule(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """A slice of each axis: without what is before the first and behind the last element that is not zero."""
+    a = array_of(filt)
+    bounds = [slice(None)] * ndim(a)
+    for k, at in enumerate(np.nonzero(plain(a))):
+        if k - ndim(a) in axes_of(axis, ndim(a)):
+            first, last = (int(at.min()), int(at.max()) + 1) if len(at) else (shape_of(a)[k], None)
+            bounds[k] = slice(first if "f" in trim.lower() or last is None else None, last if "b" in trim.lower() else None)
+    return a[tuple(bounds)]

@@ -88,7 +88,10 @@ def var(
 def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
     """The root of the variance, with slope 0 where all values are equal."""
     refuse_out("std", out)
-    variance = np.var(a, axis, dtype, ddof=ddof, **options)
+    return root(np.var(a, axis, dtype, ddof=ddof, **options))
+
+
+def root(variance: Any) -> Any:
     still = plain(variance) == 0
     return np.where(still, 0.0, np.sqrt(np.where(still, 1.0, variance)))[()]
 
@@ -192,3 +195,22 @@ def _one_long(a: Any, axis: int) -> tuple[int, ...]:
     shape = list(shape_of(a))
     shape[axis] = 1
     return tuple(shape)
+
+
+def _cumulative(function: Any, full: Any, first: float) -> None:
+    @rule(function)
+    def cumulative(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
+        if axis is None and ndim(x) > 1:
+            raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+        y = full(np.atleast_1d(x), -1 if axis is None else axis, dtype)
+        if not include_initial:
+            return y
+        axis = axis_of(-1 if axis is None else axis, ndim(y))
+        return np.concatenate([np.full(_one_long(y, axis), first, y.dtype), y], axis)
+
+
+if hasattr(np, "cumulative_sum"):  # NumPy 2.1
+    _cumulative(np.cumulative_sum, np.cumsum, 0)
+    _cumulative(np.cumulative_prod, np.cumprod, 1)

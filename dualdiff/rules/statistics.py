@@ -1,0 +1,193 @@
+"""Rules of averages, covariances, histograms, and of the functions that skip NaN: all composed of others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tangents import linear, ndim as directions
+from .ordering import array_of, fitted
+from .reductions import root
+from .table import Plan, axes_of, ndim, plain, refuse_out, rule, shape_of
+
+
+@rule(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+    a, keepdims = array_of(a), keepdims is True
+    if weights is None:
+        mean = np.mean(a, axis, keepdims=keepdims)
+        total: Any = a.size / max(plain(mean).size if ndim(mean) else 1, 1)
+    else:
+        weights = fitted(array_of(weights), shape_of(a), axis)
+        total = np.sum(weights, axis, keepdims=keepdims)
+        if np.any(plain(total) == 0):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        mean = np.sum(a * weights, axis, keepdims=keepdims) / total
+    return (mean, np.broadcast_to(total, shape_of(mean)) + 0.0) if returned else mean
+
+
+@rule(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    x = _variables(m, rowvar, "m", ndim(m) != 1)
+    if y is not None:
+        second = _variables(y, rowvar, "y", ndim(y) == 2 and shape_of(y)[0] != 1)
+        x = np.concatenate([x, second])
+    if shape_of(x)[0] == 0:
+        return np.array([]).reshape(0, 0)
+    x = x.astype(dtype or np.result_type(x.dtype, np.float64))
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    n = shape_of(x)[1]
+    # What NumPy says about the weights and the degrees of freedom, it says about a row of zeros too.
+    np.cov(np.zeros((1, n)), ddof=ddof, fweights=fweights, aweights=plain(aweights))
+    weights = [array_of(w) for w in (fweights, aweights) if w is not None]
+    w: Any = None if not weights else weights[0] * (weights[1] if len(weights) > 1 else 1.0)
+    total = n if w is None else np.sum(w)
+    freedom = total - ddof
+    if aweights is not None and ddof:
+        freedom = total - ddof * np.sum(w * weights[-1]) / total
+    if plain(freedom) <= 0:
+        freedom = 0.0
+    x = x - np.average(x, axis=1, weights=w, keepdims=True)
+    product = np.dot(x, np.conjugate(np.transpose(x if w is None else x * w)))
+    return np.squeeze(product * np.true_divide(1, freedom))[()]
+
+
+def _variables(m: Any, rowvar: bool, name: str, turn: bool) -> Any:
+    """A variable in each row."""
+    m = array_of(m)
+    if ndim(m) > 2:
+        raise ValueError(f"{name} has more than 2 dimensions")
+    m = np.atleast_2d(m)
+    return np.transpose(m) if turn and not rowvar else m
+
+
+@rule(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *args: Any, dtype: Any = None, **unused: Any) -> Any:
+    c = np.cov(x, y, rowvar, dtype=dtype)
+    if ndim(c) == 0:
+        return c / c
+    deviation = np.sqrt(np.real(np.diag(c)))
+    c = c / deviation[:, None] / deviation[None, :]
+    if c.dtype.kind != "c":
+        return np.clip(c, -1, 1)
+    return np.clip(np.real(c), -1, 1) + 1j * np.clip(np.imag(c), -1, 1)
+
+
+# ---------------------------------------------------------------- functions that skip NaN
+
+
+def _counting(a: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the function that does not skip, with `where` saying which elements count."""
+    return {**options, "where": ~np.isnan(plain(a)) & plain(options.get("where", True))}
+
+
+def _skipping(function: Callable[..., Any], full: Callable[..., Any]) -> None:
+    @rule(function)
+    def skip(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+        refuse_out(function.__name__, out)
+        return full(a, axis, dtype, keepdims=keepdims, **_counting(a, options))
+
+
+_skipping(np.nansum, np.sum)
+_skipping(np.nanprod, np.prod)
+_skipping(np.nanmean, np.mean)
+
+
+@rule(np.nanvar)
+def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
+    refuse_out("nanvar", out)
+    options = _counting(a, options)
+    variance = np.var(a, axis, dtype, ddof=ddof, **options)
+    count = np.sum(options["where"], axis, keepdims=options.get("keepdims", False))
+    return np.where(count > options.get("correction", ddof), variance, np.nan)[()]
+
+
+@rule(np.nanstd)
+def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
+    refuse_out("nanstd", out)
+    return root(np.nanvar(a, axis, dtype, ddof=ddof, **options))
+
+
+def _skipping_extreme(function: Callable[..., Any], full: Callable[..., Any], worst: float) -> None:
+    @rule(function)
+    def skip(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        refuse_out(function.__name__, out)
+        options = _counting(a, options)
+        if "initial" in options or 0 in shape_of(a):
+            return full(a, axis, keepdims=keepdims, **options)
+        none = ~np.any(options["where"], axis, keepdims=keepdims)
+        if np.any(none):
+            warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=2)
+        return np.where(none, np.nan, full(a, axis, keepdims=keepdims, initial=worst, **options))[()]
+
+
+_skipping_extreme(np.nanmax, np.max, -np.inf)
+_skipping_extreme(np.nanmin, np.min, np.inf)
+
+
+@rule(np.nancumsum)
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    refuse_out("nancumsum", out)
+    return np.cumsum(np.where(np.isnan(plain(a)), 0, a), axis, dtype)
+
+
+@rule(np.nancumprod)
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    refuse_out("nancumprod", out)
+    return np.cumprod(np.where(np.isnan(plain(a)), 1, a), axis, dtype)
+
+
+# ---------------------------------------------------------------- histograms
+
+
+@rule(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """Linear in the weights; x itself holds integers."""
+    if weights is None:
+        return np.bincount(x, minlength=minlength)
+    x = plain(x)
+
+    def forward(t: Any) -> Any:
+        return np.stack([forward(row) for row in t]) if directions(t) > 1 else np.bincount(x, t, minlength)
+
+    return Plan((weights,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, lambda c: c[..., x]))
+
+
+@rule(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """Evenly spaced between the smallest and the largest element, or as given."""
+    edges = np.histogram_bin_edges(plain(a), plain(bins), plain(range), plain(weights))
+    if ndim(bins) == 1 and not isinstance(bins, str):
+        return bins
+    if range is None and not np.size(plain(a)):
+        return edges
+    low, high = (np.min(a), np.max(a)) if range is None else range
+    if plain(low) == plain(high):
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, len(edges))
+
+
+@rule(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """The counts are linear in the weights and piecewise constant in the data, whose range moves the edges."""
+    edges = np.histogram_bin_edges(a, bins, range, weights)
+    counts, at = np.histogram(plain(a), plain(bins), plain(range), weights=plain(weights))
+    if hasattr(weights, "_tag"):
+        x = np.ravel(plain(a))
+        inside = (x >= at[0]) & (x <= at[-1])
+        number = np.minimum(np.searchsorted(at, x[inside], "right") - 1, len(at) - 2)
+        counts = np.bincount(number, np.ravel(weights)[inside], len(at) - 1)
+    return (counts / np.diff(edges) / np.sum(counts) if density else counts), edges
