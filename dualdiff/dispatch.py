@@ -137,15 +137,14 @@ def call(rule: Elementwise, operands: Any) -> Any:
     a, b = operands
     first = second = None
     tag = -1
+    if not isinstance(a, _KNOWN):
+        a = constant(a)
+    if not isinstance(b, _KNOWN):
+        b = constant(b)
     if isinstance(a, Dual):
         tag = a._tag
-    elif type(a) is not float:
-        a = constant(a)
-    if isinstance(b, Dual):
-        if b._tag >= tag:
-            tag, second, b = b._tag, b, b.value
-    elif type(b) is not float:
-        b = constant(b)
+    if isinstance(b, Dual) and b._tag >= tag:
+        tag, second, b = b._tag, b, b.value
     if isinstance(a, Dual) and a._tag == tag:
         first, a = a, a.value
     y = rule.function(a, b)
@@ -219,24 +218,18 @@ def finish(result: Any) -> Any:
 
 def apply(plan: Plan) -> Any:
     """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
-    values: list[Any] = []
-    ts: list[Any] = []
-    operands, tag = plan.operands, -1
+    operands = [x if isinstance(x, _KNOWN) else constant(x) for x in plan.operands]
+    tag = -1
     for x in operands:
-        if isinstance(x, Dual):
-            if x._tag > tag:  # what was taken for a variable so far is a constant beside this one
-                values[:], ts[:], tag = operands[: len(ts)], [None] * len(ts), x._tag
-            here = x._tag == tag
-            values.append(x.value if here else x)
-            ts.append(x.tangent if here else None)
-        else:
-            values.append(x)
-            ts.append(None)
-    for k, x in enumerate(values):
-        if type(x) is not np.ndarray or x.dtype.kind not in "fc":
-            values[k] = x if isinstance(x, _KNOWN) else constant(x)
+        if isinstance(x, Dual) and x._tag > tag:
+            tag = x._tag
     if tag == -1:
-        return plan.value(*values)
+        return plan.value(*operands)
+    values, ts = operands[:], [None] * len(operands)
+    for k, x in enumerate(operands):
+        if isinstance(x, Dual) and x._tag == tag:
+            values[k] = x.value
+            ts[k] = x.tangent
     y = plan.value(*values)
     token = hush()
     try:

@@ -88,6 +88,7 @@ class Dual(Methods):
         if np.iscomplexobj(plain(tangent)) and not np.iscomplexobj(plain(value)):
             raise TypeError("Dual: a real value has real tangents; make the value complex if you mean a complex one")
         # A number made from Duals is one perturbation further in, but still outside the next derivative call.
+        value = value.copy() if isinstance(value, np.ndarray) else value
         return _wrap(value, np.array(tangent) if n else tangent, 0 if outer is None else outer + 1 / 1024)
 
     # ------------------------------------------------------------ scalar arithmetic without NumPy
@@ -357,6 +358,9 @@ class DualArray(Dual):
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(len(self.value)))
 
+    def __contains__(self, x: Any) -> bool:
+        return bool(np.any(self == x))
+
     def __getitem__(self, key: Any) -> Any:
         return dispatch.move(index(self, key))
 
@@ -472,6 +476,8 @@ def _wrap(v: Any, t: Any, tag: Any) -> Any:
         elif not isinstance(t, Structured):
             if type(t) is Dual:
                 t = as_array(t)
+            elif isinstance(t, np.generic):
+                t = np.asarray(t)
             if type(t) is float or t.ndim < v.ndim or (t.shape != v.shape and t.shape[1:] != v.shape):
                 t = np.asarray(t) if type(t) is float else t
                 t = np.broadcast_to(t, v.shape if t.ndim <= v.ndim else t.shape[:1] + v.shape)
@@ -517,6 +523,8 @@ def numeric(x: Any, what: str) -> Any:
         return x
     if kind is int or kind is bool:
         return float(x)
+    if x is None:
+        raise TypeError(f"{what} is None, not a number or an array of numbers")
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
     a = np.asarray(x)
@@ -534,14 +542,11 @@ def numeric(x: Any, what: str) -> Any:
 def _lift(a: Any, what: str) -> Any:
     """An object array of Duals and numbers as one DualArray."""
     items = a.ravel().tolist()
-    if not any(isinstance(v, Dual) for v in items):
-        try:
-            return numeric(np.array(items, dtype=np.result_type(*items)), what).reshape(a.shape)
-        except (TypeError, ValueError):
-            raise TypeError(f"{what} holds objects that are no numbers: use an array of floats") from None
     for v in items:
-        if not isinstance(v, Dual | int | float | complex | np.generic) or (isinstance(v, DualArray) and v.ndim):
+        if not isinstance(v, Dual | int | float | complex | np.number | np.bool) or (isinstance(v, DualArray) and v.ndim):
             raise TypeError(f"{what} holds objects that are no numbers ({type(v).__name__}): use an array of floats")
+    if not any(isinstance(v, Dual) for v in items):
+        return numeric(np.array(items), what).reshape(a.shape)
 
     def tangent(out: Any, values: Any, ts: Any) -> Any:
         return tangents.join(ts, [()] * len(ts), _pack, lambda parts: _pack(parts).T)

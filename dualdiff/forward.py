@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .buffers import follow
 from .dual import Dual, DualArray, _live, _new, _tags, _wrap, numeric
-from .errors import LeakedDualError
+from .errors import LeakedDualError, TangentLossError
 from .pytree import flatten
 from .rules.table import plain, shape_of
 
@@ -46,16 +47,31 @@ class _Call:
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
 
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
-        """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero."""
+        """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
+
+        Where f stores into a plain array it made itself, it is run once more with arrays that can hold tangents.
+        """
+        try:
+            return self.once(seeds)
+        except TangentLossError as error:
+            try:
+                return self.once(seeds, buffers=True)
+            except TangentLossError:
+                raise error from None
+
+    def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
         tag = next(_tags)
         _live[tag] = True
         try:
-            args, at = list(self.args), 0
+            args, at, f = list(self.args), 0, self.f
             for k, (leaves, rebuild) in zip(self.argnums, self.parts):
                 stop = at + len(leaves)
-                args[k] = rebuild([_wrap(_own(self.leaves[i]), seeds[i], tag) for i in range(at, stop)])
+                duals = [_wrap(_own(self.leaves[i]), seeds[i], tag) for i in range(at, stop)]
+                if buffers and duals:
+                    f = follow(self.f, duals[0])
+                args[k] = rebuild(duals)
                 at = stop
-            result = self.f(*args, **self.kwargs)
+            result = f(*args, **self.kwargs)
         finally:
             del _live[tag]
         leaves, rebuild = flatten(result, lists=True)
@@ -398,6 +414,8 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             _live[tag] = True
             try:
                 y = f(x)
+            except TangentLossError:
+                return _derivative(f, argnums, args, kwargs)[1]  # which can follow f into its arrays
             finally:
                 del _live[tag]
             if type(y) is Dual and y._tag == tag and type(y.value) is float:

@@ -1,7 +1,7 @@
-"""The oracle: exact derivatives of NumPy functions by sympy, values to 50 digits, and a check of derivatives done by hand.
+"""The oracle: exact derivatives of NumPy functions by sympy, values to 50 digits, a check of derivatives done by hand.
 
 It knows nothing of dualdiff's rules, so that each can be tested against the other. A function is run on symbols. What each
-argument is, is said in the order of the parameters, or by the parameter's name (`W=(2, 3)`):
+argument is, is said in the order of the parameters, or by a parameter's name (`W=(2, 3)`):
 
 - an int or a tuple is a shape: 3 stands for x_0, x_1, x_2 and (2, 3) for W_00 ... W_12, () for one symbol;
 - a string names scalar symbols, "x" or "x y"; with a shape, ("W", (2, 3)), an array of symbols;
@@ -20,45 +20,46 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from html import escape
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["Expressions", "Report", "check", "derivative", "evaluate", "gradient", "hessian", "jacobian", "symbolic"]
 
 if TYPE_CHECKING:
-    from . import oracle_symbols as engine
+    from dualdiff import oracle_symbols as engine
 else:
 
     class engine:  # noqa: N801
-        """oracle_symbols, which imports sympy, on first use."""
+        """dualdiff.oracle_symbols, which imports sympy, on first use."""
 
         def __getattr__(self, name: str) -> Any:
-            from . import oracle_symbols
+            from dualdiff import oracle_symbols
 
             return getattr(oracle_symbols, name)
 
     engine = engine()
 
 
-class Expressions(np.ndarray):
-    """Exact results: an object array of sympy expressions; without a dimension for a scalar, which has sympy's methods.
+class Expressions(np.ndarray):  # type: ignore[type-arg]
+    """Exact results: an object array of sympy expressions; that of a scalar has no dimension, and has sympy's methods.
 
     `arguments`: f's symbols by name. `region`: what f's branches were decided by; the result holds there.
     """
 
     arguments: dict[str, Any] = {}
     region: tuple[Any, ...] = ()
-    along: Any = None  # the variable that each element is a partial derivative in
+    along: Any = None  # for each element, the variable that it is a derivative in, and the function
 
     @classmethod
     def of(cls, expr: Any, arguments: dict[str, Any], region: Any = (), along: Any = None) -> Expressions:
         memo: dict[Any, Any] = {}
         result = np.empty(np.shape(expr), object).view(cls)
-        result[...] = np.frompyfunc(lambda e: engine.rebuild(e, {}, memo), 1, 1)(np.asarray(expr))
-        result.arguments, result.region, result.along = arguments, tuple(region), along
+        named = {str(s): s for a in arguments.values() for s in np.ravel(a)}
+        result[...] = np.frompyfunc(lambda e: engine.rebuild(engine.number(e), named, memo), 1, 1)(np.asarray(expr))
         if engine.sp.I in memo:
             raise ValueError("the result is complex: f, or its derivative, is not real for all real arguments")
+        result.arguments, result.region, result.along = arguments, tuple(region), along
         return result
 
     def at(self, *point: Any, digits: int = 50) -> Any:
@@ -83,23 +84,24 @@ class Expressions(np.ndarray):
         x = np.asarray(self.arguments[name], object)
         memos: list[dict[Any, Any]] = [{} for _ in range(x.size)]
         slopes = [engine.differentiate(e, s, memo) for e in self.flat for s, memo in zip(x.flat, memos, strict=True)]
-        along = np.broadcast_to(x, self.shape + x.shape)
-        return Expressions.of(_shaped(slopes, along.shape), self.arguments, self.region, list(along.flat))
+        functions = [e for _, e in self.along] if self.along else self.flat
+        along = [(s, f) for f in functions for s in x.flat]
+        return Expressions.of(_array(slopes, self.shape + x.shape), self.arguments, self.region, along)
 
     def point(self, *values: Any) -> dict[Any, Any]:
-        """Symbol -> exact number, from one value for each argument or a dict by name."""
-        named = values[0] if len(values) == 1 and isinstance(values[0], dict) else dict(zip(self.arguments, values))  # noqa: B905
-        if len(named) < len(values) or not isinstance(values[:1], tuple):
-            raise TypeError
+        """Symbol -> exact number, from one value for each argument, or from a dict by name."""
+        if len(values) != 1 or not isinstance(values[0], dict):
+            if len(values) != len(self.arguments):
+                raise TypeError(f"a point has a value for each of {', '.join(self.arguments)}; {len(values)} given")
+            values = (dict(zip(self.arguments, values, strict=True)),)
         point, single = {}, {str(s): s for a in self.arguments.values() for s in np.ravel(a)}
-        for name, value in named.items():
+        for name, value in values[0].items():
             symbols = self.arguments.get(str(name), single.get(str(name), _symbols(str(name), np.shape(value))))
             if np.shape(symbols) != np.shape(value):
-                raise ValueError(f"{name} has shape {np.shape(symbols)}, and its value at the point {np.shape(value)}")
+                raise ValueError(f"{name} has shape {np.shape(symbols)}, its value at the point {np.shape(value)}")
             point |= zip(np.ravel(symbols), map(engine.exactly, np.asarray(value).flat), strict=True)
-        missing = {str(s) for e in self.flat for s in e.free_symbols - point.keys()}
-        if missing or len(values) not in (1, len(self.arguments)):
-            ...
+        if missing := {str(s) for e in self.flat for s in e.free_symbols - point.keys()}:
+            raise ValueError(f"the point gives no value for {', '.join(sorted(missing))}")
         return point
 
     def __getattr__(self, name: str) -> Any:
@@ -117,3 +119,392 @@ class Expressions(np.ndarray):
 
     def _repr_latex_(self) -> str:
         return r"$\displaystyle " + r",\ ".join(map(engine.sp.latex, (self._sympy_(), *self.region))) + "$"
+
+
+def _array(items: list[Any], shape: tuple[int, ...]) -> Any:
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array.reshape(shape)[()]
+
+
+def _symbols(name: str, shape: tuple[int, ...]) -> Any:
+    """A real symbol, or an array of them: W_12, and W_1_12 where an index may have two digits."""
+    between = "_" if max(shape, default=0) > 10 else ""
+    names = [name + "_" * bool(shape) + between.join(map(str, index)) for index in np.ndindex(*shape)]
+    return _array([engine.sp.Symbol(n, real=True) for n in names], shape)
+
+
+class _Call:
+    """What f is called with: symbols, kept by name in `arguments`, and constants."""
+
+    def __init__(self, f: Any, specs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        try:
+            parameters = [p for p in inspect.signature(f).parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        except (TypeError, ValueError):  # a ufunc, a builtin
+            parameters = []
+        names, self.arguments = [p.name for p in parameters], dict[str, Any]()
+        given = [part for s in specs for part in (s.replace(",", " ").split() if isinstance(s, str) else [s])]
+        if not given and not named:
+            given = [p.name for p in parameters if p.default is p.empty] or ["x"]
+        while len(given) < len(names) and names[len(given)] in named:
+            given.append(named.pop(names[len(given)]))
+        names += [letter for letter in "xyzuvwabc" if letter not in names]
+        self.positional = [self.argument(*pair) for pair in zip(names, given, strict=False)]
+        self.keyword = {name: self.argument(name, spec) for name, spec in named.items()}
+
+    def argument(self, name: str, spec: Any) -> tuple[str, Any]:
+        """The name of a symbolic argument, or "" and a constant."""
+        if isinstance(spec, str):
+            name, spec = spec, ()
+        elif isinstance(spec, tuple) and spec and isinstance(spec[0], str):
+            name, spec = spec
+        shape = spec if isinstance(spec, tuple) else (spec,)
+        if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0 for n in shape):
+            return "", spec
+        if name in self.arguments:
+            raise ValueError(f"two arguments are called {name!r}")
+        self.arguments[name] = _symbols(name, shape)
+        return name, None
+
+    def run(self, f: Any, assume: Any = None) -> Expressions:
+        """f of the symbols; run twice, since a function with side effects has no derivative."""
+        results = []
+        for _ in range(2):
+            value = lambda name, constant: engine.symbols(self.arguments[name]) if name else constant  # noqa: E731
+            assumptions = self.assumptions(assume)
+            token = engine.assumed.set(assumptions)
+            try:
+                result = f(*(value(*a) for a in self.positional), **{k: value(*a) for k, a in self.keyword.items()})
+            finally:
+                engine.assumed.reset(token)
+            if result is None or isinstance(result, (dict, str)):
+                raise TypeError(f"f returned {type(result).__name__}, not a number or an array: a forgotten return?")
+            numbers = np.frompyfunc(engine.numeric, 1, 1)(engine.exprs(result))
+            results.append(Expressions.of(numbers, self.arguments, assumptions.region))
+        if results[0].shape != results[1].shape or np.any(results[0] != results[1]):
+            raise ValueError("f gave two results for the same arguments: it keeps a state or draws random numbers")
+        return results[0]
+
+    def assumptions(self, assume: Any) -> Any:
+        facts = assume.split(",") if isinstance(assume, str) else assume if isinstance(assume, (list, tuple)) else [assume]
+        if assume is None or all(isinstance(fact, (str, engine.sp.Rel)) for fact in facts):
+            return engine.Assumptions(facts=() if assume is None else tuple(self.formula(fact).item() for fact in facts))
+        point = Expressions.of(0, self.arguments).point(*(assume if isinstance(assume, tuple) else (assume,)))
+        return engine.Assumptions(point)
+
+    def formula(self, given: Any) -> Expressions:
+        """Sympy expressions, text or numbers, in the arguments' symbols."""
+        given = engine.sp.sympify(given) if isinstance(given, str) else given
+        return Expressions.of(engine.exprs(given), self.arguments)
+
+    def names(self, argnums: int | tuple[int, ...]) -> list[str]:
+        try:
+            chosen = [self.positional[k][0] for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
+        except (IndexError, TypeError):
+            chosen = [""]
+        if not all(chosen):
+            raise ValueError(f"argnums={argnums!r}: f's symbolic arguments are {', '.join(self.arguments)}")
+        return chosen
+
+
+def _transform(f: Any, specs: Any, named: Any, argnums: Any, assume: Any, slope: Callable[..., Any]) -> Any:
+    call = _Call(f, specs, named)
+    names, result = call.names(argnums), call.run(f, assume)
+    answers = tuple(slope(result, name) for name in names)
+    return answers if isinstance(argnums, tuple) else answers[0]
+
+
+def _scalar(result: Expressions) -> Expressions:
+    if result.ndim:
+        raise ValueError(f"this is for scalar functions, and f's result has shape {result.shape}: use jacobian")
+    return result
+
+
+def _elementwise(result: Expressions, name: str) -> Expressions:
+    slopes, n = result.jacobian(name), result.size
+    if slopes.ndim == result.ndim:
+        return slopes
+    square = slopes.reshape(n, -1)
+    if slopes.shape != result.shape * 2 or any(square[i, j] != 0 for i in range(n) for j in range(n) if i != j):
+        raise ValueError("derivative is for functions of a number, or elementwise ones, and f is neither: use jacobian")
+    return Expressions.of(square.diagonal().reshape(result.shape), result.arguments, result.region, slopes.along[:: n + 1])
+
+
+def symbolic(f: Any, *shapes_or_names: Any, assume: Any = None, **named: Any) -> Expressions:
+    """f of symbols.
+
+    >>> import dualdiff as dd, numpy as np
+    >>> dd.oracle.symbolic(lambda W, x: np.tanh(W @ x), (2, 2), 2)
+    [tanh(W_00*x_0 + W_01*x_1), tanh(W_10*x_0 + W_11*x_1)]
+    >>> dd.oracle.symbolic(lambda x: x * x if x > 2 else x, assume=3)
+    x**2  where x > 2
+    """
+    return _Call(f, shapes_or_names, named).run(f, assume)
+
+
+def jacobian(f: Any, *shapes_or_names: Any, argnums: Any = 0, assume: Any = None, **named: Any) -> Any:
+    """The exact Jacobian, of shape out.shape + in.shape; a tuple of them for a tuple of `argnums`.
+
+    >>> import dualdiff as dd, numpy as np
+    >>> J = dd.oracle.jacobian(lambda x: np.stack([x[0] * x[1], np.sin(x[0])]), 2)
+    >>> J, J.at([0, 5]).astype(float).tolist()
+    ([[x_1, x_0], [cos(x_0), 0]], [[5.0, 0.0], [1.0, 0.0]])
+    """
+    return _transform(f, shapes_or_names, named, argnums, assume, Expressions.jacobian)
+
+
+def gradient(f: Any, *shapes_or_names: Any, argnums: Any = 0, assume: Any = None, **named: Any) -> Any:
+    """The exact gradient, of the argument's shape; ValueError if f is not scalar.
+
+    >>> import dualdiff as dd, numpy as np
+    >>> dd.oracle.gradient(lambda x, y, z: (x + y) * np.maximum(y, z), argnums=(0, 1))
+    (Max(y, z), (x + y)*step(y - z) + Max(y, z))
+    """
+    return _transform(f, shapes_or_names, named, argnums, assume, lambda r, x: _scalar(r).jacobian(x))
+
+
+def hessian(f: Any, *shapes_or_names: Any, argnums: Any = 0, assume: Any = None, **named: Any) -> Any:
+    """The exact second derivatives of a scalar function, of shape in.shape + in.shape.
+
+    >>> import dualdiff as dd
+    >>> dd.oracle.hessian(lambda x: x[0] ** 2 * x[1], 2)
+    [[2*x_1, 2*x_0], [2*x_0, 0]]
+    """
+    return _transform(f, shapes_or_names, named, argnums, assume, lambda r, x: _scalar(r).jacobian(x).jacobian(x))
+
+
+def derivative(f: Any, *shapes_or_names: Any, argnums: Any = 0, order: int = 1, assume: Any = None, **named: Any) -> Any:
+    """The exact derivative by a number, of f's shape; at each element for an elementwise function of an array.
+
+    >>> import dualdiff as dd, numpy as np
+    >>> float(dd.oracle.derivative(lambda x: np.sin(x) / x, order=2).at(0))
+    -0.3333333333333333
+    """
+    slope = lambda r, x: [r := _elementwise(r, x) for _ in range(order)][-1]  # noqa: E731
+    return _transform(f, shapes_or_names, named, argnums, assume, slope)
+
+
+def evaluate(expr: Any, *point: Any, digits: int = 50) -> Any:
+    """The value of an exact result, or of sympy expressions, to that many digits: an mpmath number or an array of them.
+
+    `point` has a value for each of f's arguments (each symbol, in alphabetical order, of bare expressions), or is a dict by
+    name; floats count as the binary numbers they are. A removable singular point has its limit, a kink the middle of both
+    sides. ValueError at points that are not finite, and where there is no real value.
+
+    >>> import dualdiff as dd, sympy
+    >>> x = sympy.Symbol("x")
+    >>> print(dd.oracle.evaluate(x * sympy.log(x), 0), dd.oracle.evaluate(x**2, {"x": 3}))
+    0.0 9.0
+    """
+    if not isinstance(expr, Expressions) or not expr.arguments:
+        expr = engine.exprs(expr)
+        names = sorted({str(s) for e in np.ravel(expr) for s in e.free_symbols})
+        expr = Expressions.of(expr, {name: _symbols(name, ()) for name in names})
+    exact = expr.point(*point)
+    try:
+        numbers = engine.values(list(expr.flat), expr.along or [None] * expr.size, exact, digits)
+    except engine.UndefinedError as error:
+        raise engine.UndefinedError(f"{error}, at {_text(expr.arguments, exact)}") from None
+    return _array(numbers, expr.shape)
+
+
+def _text(arguments: dict[str, Any], point: dict[Any, Any]) -> str:
+    """A point for people: x = [1, 2], t = 0.5."""
+    shown = np.frompyfunc(lambda s: engine.shown(point[s]), 1, 1)
+    return ", ".join(f"{name} = {np.asarray(shown(a), object).tolist()}" for name, a in arguments.items()).replace("'", "")
+
+
+class Mistake(NamedTuple):
+    """A wrong component: its name, its value as given and as due at the report's point, and both expressions."""
+
+    name: str
+    given: Any
+    due: Any
+    given_expr: Any
+    due_expr: Any
+
+
+@dataclass
+class Report:
+    """What `check` found; true if the derivative is right. `due` is the right one.
+
+    It is proved by algebra, or right at so many points; or it has these mistakes at that point.
+    """
+
+    due: Expressions
+    ok: bool = False
+    proved: bool = False
+    points: int = 0
+    point: str = ""
+    mistakes: list[Mistake] = field(default_factory=list)
+    guess: str = ""
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def assert_(self) -> None:
+        """AssertionError with the report as its text, unless the derivative is right."""
+        if not self.ok:
+            raise AssertionError(str(self))
+
+    def lines(self, show: Callable[[Any], str] = str) -> Iterator[str]:
+        if self.ok:
+            yield f"right ({'proved by algebra' if self.proved else f'at all {self.points} points tried'}): {show(self.due)}"
+            return
+        parts = f" in {len(self.mistakes)} of {self.due.size} components" * bool(self.mistakes and self.due.ndim)
+        yield f"wrong{parts}, at {self.point}"
+        for m in self.mistakes[:4]:
+            yield f"{m.name}: given {engine.shown(m.given)}, due {engine.shown(m.due)}"
+            yield f"    given {show(m.given_expr)}"
+            yield f"    due   {show(m.due_expr)}"
+        yield f"perhaps {self.guess}" if self.guess else "no usual slip explains it"
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        lines = self.lines(lambda e: f"${engine.sp.latex(engine.sp.sympify(e))}$")
+        return "<br>".join(escape(line).replace("    ", "&emsp;") for line in lines)
+
+
+def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any = None, assume: Any = None,
+          rtol: float = 1e-12, **named: Any) -> Report:  # fmt: skip
+    """Whether `manual` is the derivative of f by one argument, in its shape convention: out.shape + in.shape.
+
+    `manual` is a function of f's arguments, or sympy expressions or text, or numbers for the point `at` (with an `rtol` that
+    suits their digits). Proved by algebra if that is easy, else compared at 12 points, kinks left out.
+
+    >>> import dualdiff as dd, numpy as np
+    >>> dd.oracle.check(lambda x: np.sin(x**2), lambda x: np.cos(x**2), at=2)
+    wrong, at x = 2
+    df/dx: given -0.653644, due -2.61457
+        given cos(x**2)
+        due   2*x*cos(x**2)
+    perhaps chain rule: the inner derivative d(x**2)/dx = 2*x is missing
+    """
+    if isinstance(argnums, tuple):
+        part = lambda i: (lambda *x, **options: manual(*x, **options)[i]) if callable(manual) else manual[i]  # noqa: E731
+        reports = [check(f, part(i), *shapes_or_names, argnums=n, at=at, assume=assume, rtol=rtol, **named)
+                   for i, n in enumerate(argnums)]  # fmt: skip
+        return next((report for report in reports if not report), reports[-1])
+    call = _Call(f, shapes_or_names, named)
+    (name,) = call.names(argnums)
+
+    def traced(assume: Any) -> tuple[Expressions, Expressions, Expressions]:
+        value = call.run(f, assume)
+        return value, value.jacobian(name), call.run(manual, assume) if callable(manual) else call.formula(manual)
+
+    try:
+        fixed = traced(assume)
+    except engine.UndecidedError:  # then each point decides for itself
+        if assume is not None:
+            raise
+        fixed = None
+    tried, points = 0, list(_points(call.arguments)) if at is None else [at if isinstance(at, tuple) else (at,)]
+    for point in points:
+        value, due, given = fixed or traced(point)
+        exact = value.point(*point)
+        try:
+            right = (value.at(*point), np.asarray(due.at(*point), object))[1]
+        except engine.UndefinedError:
+            continue
+        if at is None and _on_edge((*due.flat, *given.flat, *due.region), exact):
+            continue
+        try:
+            left = np.asarray(given.at(*point), object)
+        except engine.UndefinedError:
+            left = np.full(given.shape, engine.mp.nan)
+        tried, report, floats = tried + 1, Report(due, point=_text(call.arguments, exact)), (left.astype(float), right.astype(float))
+        if left.shape != right.shape:
+            report.guess = f"the shape: given {left.shape}, due {right.shape}, {_shape_slip(*floats)}"
+            return report
+        close = [left[i] == right[i] or abs(left[i] - right[i]) <= rtol * abs(right[i]) for i in np.ndindex(due.shape)]
+        wrong = [i for i, right_ in zip(np.ndindex(due.shape), close, strict=True) if not right_]
+        for i in wrong:
+            out, x = list(i[: value.ndim]), np.asarray(call.arguments[name], object)[i[value.ndim :]]
+            report.mistakes.append(Mistake(f"df{out or ''}/d{x}", left[i], right[i], given[i], due[i]))
+        if wrong:
+            i, x = wrong[0], np.asarray(call.arguments[name], object)[wrong[0][value.ndim :]]
+            places = [value.point(*p) for p in points]
+            report.guess = _array_slip(*floats) or _slip(value[i[: value.ndim]], x, given[i], due[i], places)
+            return report
+        if tried == 12:
+            break
+    if not tried:
+        raise ValueError("f is not real at any of the points tried: give at= one where it is")
+    proved = bool(fixed) and at is None and all(_is_zero(e) for e in np.ravel(given - due))
+    return Report(due, True, proved, tried)
+
+
+def _points(arguments: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Points with short decimals, no two coordinates equal; in (0, 1) and (-1, 1) as well, for arcsin and the like."""
+    size = sum(np.size(a) for a in arguments.values())
+    for k in range(60):
+        low, high, parts = ((0, 5, 1), (0, 1, 10), (-3, 3, 2), (1, 9, 2), (-1, 1, 10))[(k - (size > 4)) % 5]
+        parts *= 1 + 2 * size // (parts * (high - low))
+        numbers = iter(random.Random(k).sample([n for n in range(low * parts + 1, high * parts) if n], size))
+        yield tuple(_array([Fraction(next(numbers), parts) for _ in np.ravel(a)], np.shape(a)) for a in arguments.values())
+
+
+def _on_edge(expressions: Any, point: dict[Any, Any]) -> bool:
+    """At a kink or jump of one of them, where opinions may differ."""
+    at = engine.Evaluator(point)
+    atoms = {a for e in expressions for a in e.atoms(engine.step, engine.sign, engine.sp.Rel)}
+    return any(at.order(at(a.args[0]), at(a.args[1]) if a.is_Relational else 0) == 0 for a in atoms)
+
+
+def _is_zero(expr: Any) -> bool:
+    """By algebra, with bounded effort."""
+    expr = engine.sp.expand(expr) if expr.count_ops() < 300 else expr
+    return bool(expr == 0 or (expr.count_ops() < 60 and engine.sp.simplify(expr) == 0))
+
+
+def _shape_slip(given: Any, due: Any) -> str:
+    if given.T.shape == due.shape and np.allclose(given.T, due):
+        return "transposed"
+    if given.size == due.size and np.allclose(given.ravel(), due.ravel()):
+        return "a row or a column where the shape convention has the argument's own shape"
+    if given.shape * 2 == due.shape and np.allclose(np.diag(given), due):
+        return "only the diagonal of the Jacobian of an elementwise function"
+    for axis in range(max(given.ndim, due.ndim)):
+        if axis < due.ndim and due.sum(axis).shape == given.shape and np.allclose(due.sum(axis), given):
+            return f"summed over axis {axis}, where the components stay apart"
+        if axis < given.ndim and given.sum(axis).shape == due.shape and np.allclose(given.sum(axis), due):
+            return f"not summed over axis {axis}: what f broadcasts, its derivative sums"
+    return "and no transposition or sum explains it"
+
+
+def _array_slip(given: Any, due: Any) -> str:
+    if given.ndim == 2 and given.T.shape == due.shape and np.allclose(given.T, due):
+        return "transposed"
+    summed = given.size > 1 and np.allclose(given, due.sum())
+    return "the sum over all components, where they stay apart" if summed else ""
+
+
+def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) -> str:
+    """A guess at the slip in one component: the derivative of f with one operation done wrong equals the given one."""
+
+    def at(expr: Any, point: dict[Any, Any]) -> Any:
+        try:
+            return engine.values([expr], [x], point, 20)[0]
+        except (engine.UndefinedError, engine.NotDifferentiableError):
+            return engine.mp.nan
+
+    samples = [(p, at(given, p), at(due, p)) for p in points[:12]]
+    samples = [sample for sample in samples if engine.mp.isfinite(sample[1]) and engine.mp.isfinite(sample[2])][:3]
+    for node in [n for n in dict.fromkeys(engine.sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
+        if not isinstance(node, engine.sp.Expr) or node.is_Piecewise:
+            continue
+        hole = engine.sp.Dummy(real=True)
+        outer = engine.differentiate(f.xreplace({node: hole}), hole, {}).xreplace({hole: node})
+        for slip, slope in engine.slips(node, x):
+            candidate = due + outer * (slope - engine.differentiate(node, x, {}))
+            if samples and all(abs(at(candidate, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
+                return slip
+    ratios = [g / d for _, g, d in samples if d]
+    if not ratios or any(abs(r - ratios[0]) > 1e-9 * abs(r) for r in ratios):
+        return ""
+    factor = Fraction(float(ratios[0])).limit_denominator(1000)
+    if factor == 1:
+        return "a rounded number: rtol= says how many digits count"
+    return "the sign" if factor == -1 else f"a constant factor: given is {factor} times what is due"

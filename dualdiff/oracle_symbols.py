@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
@@ -21,7 +21,6 @@ from dualdiff.errors import NotDifferentiableError
 
 sp: Any = sympy  # type checkers can't follow sympy
 mp: Any = mpmath.mp
-Rule = Callable[..., Any]
 
 
 class UndecidedError(NotDifferentiableError):
@@ -32,16 +31,14 @@ class UndefinedError(ValueError):
     """An expression is not a real number at the point, and has no limit there."""
 
 
-class SingularError(UndefinedError):
-    """It has no value at the point; it may have a limit."""
-
-
 def number(value: Any) -> Any:
     """A number as the exact sympy number it was written as: 0.1 is 1/10, np.pi is pi, np.sqrt(2) is sqrt(2)."""
     if isinstance(value, (np.floating, sp.Float)):
         value = float(str(value))  # so that float32(0.1) is 1/10 too
-    if not isinstance(value, float) or not math.isfinite(value):
+    if not isinstance(value, float):
         return sp.sympify(value.item() if isinstance(value, np.generic) else value)
+    if not math.isfinite(value):
+        return sp.nan if math.isnan(value) else sp.oo * int(math.copysign(1, value))
     for root, unit, exact in ((1, 1.0, 1), (1, math.pi, sp.pi), (1, math.e, sp.E), (2, 1.0, 1), (2, math.pi, sp.pi)):
         ratio = Fraction(min(abs(value), 99.0) ** root / unit).limit_denominator(100)
         if (float(ratio) * unit) ** (1 / root) == abs(value):
@@ -53,17 +50,18 @@ def exactly(value: Any) -> Any:
     """A coordinate of a point as an exact sympy number: a float is the binary number that it is."""
     if isinstance(value, mpmath.mpf) and mpmath.isfinite(value):
         return sp.Integer(int(value.man)) * sp.Integer(2) ** int(value.exp)
-    exact = sp.Rational(float(value)) if isinstance(value, (float, np.floating)) and np.isfinite(value) else number(value)
+    binary = isinstance(value, (float, np.floating)) and np.isfinite(value)
+    exact = sp.Rational(float(value)) if binary else number(value)
     if not (exact.is_number and exact.is_finite and exact.is_real):
         raise ValueError(f"a point has finite real numbers as coordinates, not {value}")
     return exact
 
 
-# --- functions with a derivative everywhere, where sympy's own give DiracDelta or none -------------------------------------
+# --- functions with a derivative everywhere, where sympy's own give DiracDelta or none ---------------------------------
 
 
 class Real(sp.Function):  # type: ignore[misc]
-    """A real function with the conventions of the kinks; by default piecewise constant: slope 0, at jumps too."""
+    """A real function with the conventions for kinks; unless said otherwise piecewise constant: slope 0, at jumps too."""
 
     is_extended_real = True
     slope = staticmethod(lambda i, *x: 0)
@@ -82,8 +80,8 @@ class Real(sp.Function):  # type: ignore[misc]
         return self.power(self.args[0], exponent)
 
 
-def own(name: str, value: Rule, exact: bool = True, **more: Rule) -> Any:
-    """A Real function; value computes it for mpmath numbers and, if exact, for Fractions."""
+def own(name: str, value: Any, exact: bool = True, **more: Any) -> Any:
+    """A Real function; `value` computes it for mpmath numbers and, if exact, for Fractions."""
     return type(name, (Real,), {"exact": exact} | {k: staticmethod(v) for k, v in (more | {"value": value}).items()})
 
 
@@ -97,10 +95,10 @@ floor = own("floor", lambda x: x - x % 1)
 ceiling = own("ceiling", lambda x: x + -x % 1)
 rint = own("rint", lambda x: round(x) if isinstance(x, Fraction) else mp.nint(x))  # halves to even
 step = own("step", lambda *d: 0 if min(d) < 0 else Fraction(1, 1 + d.count(0)))  # 0, 1/2, 1; in a tie an equal share
-one = {"simpler": lambda *x: x[0] if len(x) == 1 else None}
-Max = own("Max", max, slope=lambda i, *x: step(*(x[i] - a for a in x[:i] + x[i + 1 :])), **one)
-Min = own("Min", min, slope=lambda i, *x: step(*(a - x[i] for a in x[:i] + x[i + 1 :])), **one)
 Abs = own("Abs", abs, slope=lambda i, x: sign(x), simpler=simpler_abs, power=lambda x, n: x**n if n.is_even else None)
+Max = own("Max", max, slope=lambda i, *x: step(*(x[i] - a for a in x[:i] + x[i + 1 :])),
+          simpler=lambda *x: x[0] if len(x) == 1 else None)  # fmt: skip
+Min = own("Min", min, slope=lambda i, *x: step(*(a - x[i] for a in x[:i] + x[i + 1 :])), simpler=Max.simpler)
 cbrt = own("cbrt", lambda x: mp.sign(x) * mp.cbrt(abs(x)), exact=False, slope=lambda i, x: 1 / (3 * cbrt(x) ** 2),
            power=lambda x, n: x ** (n / 3) if (n / 3).is_integer else None)  # fmt: skip
 INSTEAD = {sp.Abs: Abs, sp.sign: sign, sp.floor: floor, sp.ceiling: ceiling, sp.Max: Max, sp.Min: Min}
@@ -113,10 +111,9 @@ def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
         args = [rebuild(a, symbols, memo) for a in expr.args]
         if expr.is_Symbol or not args:
             memo[expr] = symbols.get(expr.name, expr) if expr.is_Symbol else number(expr)
-        elif expr.func in INSTEAD or any(a is not b for a, b in zip(args, expr.args, strict=True)):
-            memo[expr] = INSTEAD.get(expr.func, expr.func)(*args)
         else:
-            memo[expr] = expr
+            same = expr.func not in INSTEAD and all(a is b for a, b in zip(args, expr.args, strict=True))
+            memo[expr] = expr if same else INSTEAD.get(expr.func, expr.func)(*args)
     return memo[expr]
 
 
@@ -132,7 +129,7 @@ def partials(expr: Any) -> list[tuple[Any, Any]]:
 
 
 def differentiate(expr: Any, x: Any, memo: dict[Any, Any]) -> Any:
-    """d expr / dx by the chain rule, shared parts visited once (by sympy's own `diff` again and again: 60 times slower)."""
+    """d expr / dx by the chain rule, shared parts visited once (sympy's `diff` walks them again and again: 60 x slower)."""
     if expr not in memo:
         if isinstance(expr, sp.Piecewise):
             memo[expr] = sp.Piecewise(*((differentiate(e, x, memo), claim) for e, claim in expr.args))
@@ -143,7 +140,7 @@ def differentiate(expr: Any, x: Any, memo: dict[Any, Any]) -> Any:
     return memo[expr]
 
 
-# --- NumPy's functions in sympy's words ------------------------------------------------------------------------------------
+# --- NumPy's functions in sympy's words --------------------------------------------------------------------------------
 
 
 def claim(e: Any) -> Any:
@@ -153,21 +150,23 @@ def claim(e: Any) -> Any:
 
 def numeric(e: Any) -> Any:
     """A condition as a number, 1 or 0."""
-    return sp.Piecewise((1, e), (0, True)) if isinstance(e, sp.logic.boolalg.Boolean) and not e.is_Symbol else e
+    return where(e, 1, 0) if isinstance(e, sp.logic.boolalg.Boolean) and not e.is_Symbol else e
 
 
 def where(c: Any, x: Any, y: Any) -> Any:
-    return sp.Piecewise((numeric(x), claim(c)), (numeric(y), True))
+    return sp.Piecewise((x, claim(c)), (y, True))
 
 
-ELEMENTWISE: dict[str, Rule] = {
+ELEMENTWISE: dict[str, Any] = {
     **{name: getattr(sp, name) for name in "sqrt exp log sin cos tan sinh cosh tanh erf erfc erfinv gamma".split()},
     **{"arc" + name[1:]: getattr(sp, name) for name in "asin acos atan atan2 asinh acosh atanh".split()},
     **{"less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge, "equal": sp.Eq, "not_equal": sp.Ne},
     **{"sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "absolute": Abs, "fabs": Abs, "cbrt": cbrt},
-    **{"maximum": Max, "minimum": Min, "where": where, "gammaln": sp.loggamma},
-    **dict.fromkeys("positive conjugate".split(), lambda x: x),
-    **dict.fromkeys("isnan isinf".split(), lambda x: sp.false),
+    **{"maximum": Max, "minimum": Min, "gammaln": sp.loggamma},
+    **dict.fromkeys(["positive", "conjugate"], lambda x: x),
+    **dict.fromkeys(["rad2deg", "degrees"], lambda x: 180 * x / sp.pi),
+    **dict.fromkeys(["deg2rad", "radians"], lambda x: sp.pi * x / 180),
+    **dict.fromkeys(["isnan", "isinf"], lambda x: sp.false),
     "isfinite":     lambda x: sp.true,
     "isclose":      lambda x, y: Abs(x - y) <= sp.Rational(1, 10**8) + Abs(y) / 10**5,
     "add":          lambda x, y: x + y,
@@ -188,6 +187,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "copysign":     lambda x, y: Abs(x) * where(y >= 0, 1, -1),
     "heaviside":    lambda x, h: sp.Piecewise((0, x < 0), (h, sp.Eq(x, 0)), (1, True)),
     "relu":         lambda x: where(x > 0, x, 0),
+    "where":        lambda c, x, y: where(c, numeric(x), numeric(y)),
     "clip":         lambda x, low, high: Min(Max(x, low), high),
     "fmax":         lambda x, y: Max(*(a for a in (x, y) if a is not sp.nan)),
     "fmin":         lambda x, y: Min(*(a for a in (x, y) if a is not sp.nan)),
@@ -199,105 +199,83 @@ ELEMENTWISE: dict[str, Rule] = {
     "logaddexp":    lambda x, y: sp.log(sp.exp(x) + sp.exp(y)),
     "logaddexp2":   lambda x, y: sp.log(2**x + 2**y) / sp.log(2),
     "hypot":        lambda x, y: sp.sqrt(x**2 + y**2),
-    "degrees":      lambda x: 180 * x / sp.pi,
-    "rad2deg":      lambda x: 180 * x / sp.pi,
-    "radians":      lambda x: sp.pi * x / 180,
-    "deg2rad":      lambda x: sp.pi * x / 180,
     "sinc":         lambda x: sp.sin(sp.pi * x) / (sp.pi * x) if x != 0 else sp.Integer(1),
     "expit":        lambda x: 1 / (1 + sp.exp(-x)),
-    "log_expit":    lambda x: -sp.log(1 + sp.exp(-x)),
     "logit":        lambda x: sp.log(x / (1 - x)),
     "xlogy":        lambda x, y: x * sp.log(y),
-    "xlog1py":      lambda x, y: x * sp.log(1 + y),
     "entr":         lambda x: -x * sp.log(x),
     "ndtr":         lambda x: (1 + sp.erf(x / sp.sqrt(2))) / 2,
     "psi":          lambda x: sp.polygamma(0, x),
     "j0":           lambda x: sp.besselj(0, x),
     "i0":           lambda x: sp.besseli(0, x),
 }  # fmt: skip
-LOGICAL = {kind + name: getattr(sp, name.capitalize()) for kind in ("logical_", "bitwise_") for name in ("and", "or", "xor")}
+LOGICAL = {k + name: getattr(sp, name.capitalize()) for k in ("logical_", "bitwise_") for name in ("and", "or", "xor")}
 LOGICAL |= {"logical_not": sp.Not, "invert": sp.Not}
 REDUCED = {"maximum": Max, "minimum": Min, "logical_and": sp.And, "logical_or": sp.Or}
 
 
 @functools.cache
 def elementwise(name: str, nin: int, nout: int = 1) -> Any:
-    """A rule as a ufunc over object arrays of symbols."""
+    """A rule as a ufunc over object arrays of sympy expressions."""
     if name not in ELEMENTWISE and name not in LOGICAL:
         raise NotDifferentiableError(UNSUPPORTED.format(name=name))
     rule, convert = (LOGICAL[name], claim) if name in LOGICAL else (ELEMENTWISE[name], numeric)
+    return np.frompyfunc(lambda *x: rule(*map(convert, x)), nin, nout)
 
-    def run(*args: Any) -> Any:
-        result = rule(*(convert(expr_of(a)) for a in args))
-        return tuple(map(Sym, result)) if nout > 1 else Sym(result)
 
-    return np.frompyfunc(run, nin, nout)
+def reduce(name: str, a: Any, axis: Any = 0, keepdims: bool = False, initial: Any = None, **_: Any) -> Any:
+    """Max(e, ...), Or(e, ...) of all elements along the axes at once, so that ties are shared equally."""
+    a, start = exprs(a), [number(initial)] if isinstance(initial, (int, float, np.number)) else []
+    axes = [k % a.ndim for k in (range(a.ndim) if axis is None else np.ravel(axis))]
+    lines = np.moveaxis(a, axes, range(-len(axes), 0)).reshape(*(n for k, n in enumerate(a.shape) if k not in axes), -1)
+    result = np.empty(lines.shape[:-1], object)
+    for i in np.ndindex(result.shape):
+        result[i] = REDUCED[name](*start, *(claim(e) if name.startswith("logical") else e for e in lines[i]))
+    return symbols(np.expand_dims(result, tuple(axes)) if keepdims else result)
 
 
 def apply(name: str, *args: Any) -> Any:
-    return lower(elementwise(name, len(args))(*map(plain, args)))
-
-
-def reduce(rule: Any, a: Any, axis: Any = 0, keepdims: bool = False, initial: Any = None) -> Any:
-    """rule(e, ...) of all elements along the axes."""
-    a, start = plain(a), [number(initial)] if isinstance(initial, (int, float, np.number)) else []
-    axes = [k % a.ndim for k in (range(a.ndim) if axis is None else np.ravel(axis))]
-    moved = np.moveaxis(a, axes, range(-len(axes), 0))
-    lines = moved.reshape(moved.shape[: a.ndim - len(axes)] + (-1,))
-    result = np.empty(lines.shape[:-1], object)
-    for i in np.ndindex(result.shape):
-        result[i] = Sym(rule(*start, *(claim(e) if rule in (sp.And, sp.Or) else e for e in map(expr_of, lines[i]))))
-    return lower(np.expand_dims(result, tuple(axes)) if keepdims else result)
+    return symbols(elementwise(name, len(args))(*map(exprs, args)))
 
 
 def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if ord not in (np.inf, -np.inf) or (np.ndim(a) > 1 and not isinstance(axis, int)):
         return NotImplemented  # NumPy's own code will do
-    return reduce(REDUCED["maximum" if ord > 0 else "minimum"], abs(a), axis, keepdims)
+    return reduce("maximum" if ord > 0 else "minimum", abs(a), axis, keepdims)
 
 
-def matrix(rule: Rule) -> Rule:
-    return lambda a: symbols(np.array(rule(sp.Matrix(exprs(a))), object)[()])
+def matrix(rule: Any) -> Any:
+    return lambda a: symbols(np.array(rule(sp.Matrix(exprs(a))), object))
 
 
-def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
-    pairs = list(zip(conditions, choices, strict=True))[::-1]
-    return functools.reduce(lambda rest, pair: np.where(*pair, rest), pairs, default)
-
-
-def determinant(m: Any) -> Any:
-    return m.det(method="berkowitz")
-
-
-FUNCTIONS: dict[str, Rule] = {
+FUNCTIONS: dict[str, Any] = {
     **{name: functools.partial(apply, name) for name in ("sinc", "isclose")},
     **{"nan" + name: getattr(np, name) for name in "sum prod mean max min var std cumsum cumprod".split()},
-    **{name: functools.partial(lambda make, *x, **options: make(*x, **options).astype(object), getattr(np, name))
+    **{name: lambda *x, make=getattr(np, name), **options: make(*x, **options).astype(object)
        for name in "zeros ones empty full arange linspace eye identity array asarray".split()},
-    **{name + "_like": lambda a, *_, value=value, shape=None, **__: np.full(np.shape(a) if shape is None else shape, value, object)
-       for name, value in {"zeros": 0, "empty": 0, "ones": 1}.items()},
+    **{f"{name}_like": lambda a, *_, v=v, shape=None, **__: np.full(np.shape(a) if shape is None else shape, v, object)
+       for name, v in {"zeros": 0, "empty": 0, "ones": 1}.items()},
     "where":           lambda c, *x: apply("where", c, *x) if x else np.nonzero(c),
-    "select":          select,
+    "select":          lambda conditions, choices, default=0: functools.reduce(
+        lambda rest, pair: np.where(*pair, rest), [*zip(conditions, choices, strict=True)][::-1], default),
     "linalg.norm":     norm,
-    "linalg.det":      matrix(determinant),
-    "linalg.inv":      matrix(lambda m: m.adjugate() / determinant(m)),
+    "linalg.det":      matrix(lambda m: m.det(method="berkowitz")),
+    "linalg.inv":      matrix(lambda m: m.adjugate() / m.det(method="berkowitz")),
+    "linalg.cholesky": matrix(lambda m: sp.Matrix(*m.shape, lambda *ij: m[max(ij), min(ij)]).cholesky(hermitian=False)),
     "linalg.solve":    lambda a, b: (np.dot if np.ndim(b) == 1 else np.matmul)(np.linalg.inv(a), b),
     "linalg.slogdet":  lambda a: (np.sign(np.linalg.det(a)), np.log(abs(np.linalg.det(a)))),
-    "linalg.cholesky": matrix(lambda m: sp.Matrix(*m.shape, lambda *ij: m[max(ij), min(ij)]).cholesky(hermitian=False)),
 }  # fmt: skip
-
-
-# --- symbols that NumPy accepts ---------------------------------------------------------------------------------------------
-
 UNSUPPORTED = "np.{name} has no symbolic form in the oracle: write f with the functions in dualdiff/oracle_symbols.py"
 BUFFER = (
     "a plain number is needed here, and this is a symbol: write np.sin for math.sin, np.zeros_like(x) or "
     "np.zeros(n, like=x) for a buffer that it is stored in, np.trunc(x) for int(x)"
 )
 UNDECIDED = (
-    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, np.maximum, "
-    "np.max, np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
+    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, np.maximum, np.max, "
+    "np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
 )
+
+# --- symbols that NumPy accepts -----------------------------------------------------------------------------------------
 
 
 class Assumptions:
@@ -319,32 +297,14 @@ class Assumptions:
 
     def implied(self, claim: Any) -> bool:
         """No point has the facts without the claim: sympy knows this of linear inequalities."""
-        contrary = sp.Not(claim).replace(sp.Eq, lambda a, b: (a <= b) & (a >= b)).replace(sp.Ne, lambda a, b: (a < b) | (a > b))
+        other = sp.Not(claim).replace(sp.Eq, lambda a, b: (a <= b) & (a >= b)).replace(sp.Ne, lambda a, b: (a < b) | (a > b))
         try:
-            return not sp.logic.inference.satisfiable(sp.And(*self.facts, contrary), use_lra_theory=True)
+            return not sp.logic.inference.satisfiable(sp.And(*self.facts, other), use_lra_theory=True)
         except Exception:  # sympy's several errors for what is not linear
             return False
 
 
 assumed: ContextVar[Assumptions] = ContextVar("assumed")
-
-
-def expr_of(x: Any) -> Any:
-    return x.expr if isinstance(x, Sym) else number(x)
-
-
-def plain(x: Any) -> Any:
-    """An operand as an ndarray that NumPy's own loops take."""
-    return np.asarray(lift(x))
-
-
-def exprs(x: Any) -> Any:
-    return np.frompyfunc(expr_of, 1, 1)(plain(x))
-
-
-def symbols(expressions: Any) -> Any:
-    """Sympy expressions as symbols that NumPy accepts."""
-    return lower(np.frompyfunc(Sym, 1, 1)(expressions))
 
 
 def lift(args: Any) -> Any:
@@ -362,41 +322,52 @@ def lift(args: Any) -> Any:
 
 def lower(result: Any) -> Any:
     """The result of one: symbol arrays for object arrays, symbols for those without a dimension."""
-    if isinstance(result, (tuple, list)):
-        return type(result)(map(lower, result)) if type(result) in (tuple, list) else result
-    if isinstance(result, np.ndarray):
-        return result.view(np.ndarray) if result.dtype != object else result.view(SymArray) if result.ndim else result.item()
-    return result
+    if type(result) in (tuple, list):
+        return type(result)(map(lower, result))
+    if not isinstance(result, np.ndarray) or result.dtype != object:
+        return np.asarray(result) if isinstance(result, SymArray) else result  # indices
+    return result.view(SymArray) if result.ndim else result.item()
+
+
+def exprs(x: Any) -> Any:
+    """Sympy expressions of symbols and numbers."""
+    if isinstance(x, (np.ndarray, list, tuple)) and np.ndim(x):
+        return np.frompyfunc(exprs, 1, 1)(np.asarray(x))
+    x = x.item() if isinstance(x, np.ndarray) else x
+    return x.expr if isinstance(x, Sym) else number(x)
+
+
+def symbols(expressions: Any) -> Any:
+    """Symbols of sympy expressions."""
+    many = isinstance(expressions, tuple)
+    return tuple(map(symbols, expressions)) if many else lower(np.frompyfunc(Sym, 1, 1)(expressions))
 
 
 def call_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
-    name, arrays = ufunc.__name__, [plain(x) for x in inputs]
+    name, arrays = ufunc.__name__, [np.asarray(lift(x)) for x in inputs]
     options = {k: options[k] for k in ("axis", "axes", "keepdims", "initial", "where") if k in options}
-    own_loop = all(x.dtype != object for x in arrays) or set(ufunc.types) == {"O" * ufunc.nin + "->" + "O" * ufunc.nout}
     masked = options.get("where", True) is not True
+    own_loop = all(x.dtype != object for x in arrays) or set(ufunc.types) == {"O" * ufunc.nin + "->" + "O" * ufunc.nout}
     if own_loop or ufunc.signature or (method in ("reduce", "at") and name not in REDUCED):
-        if masked and ufunc.identity is not None:
-            options = {"initial": ufunc.identity} | options
-        result = getattr(ufunc, method)(*arrays, **options)  # of indices, np.vectorize, matmul, add.reduce
+        start = {"initial": ufunc.identity} if masked and ufunc.identity is not None else {}
+        result = lower(getattr(ufunc, method)(*arrays, **start | options))  # of indices, np.vectorize, matmul, add.reduce
     elif masked:
         raise NotDifferentiableError(f"np.{name}(..., where=...) has no symbolic form in the oracle: use np.where")
     elif method == "reduce":
-        options.pop("where", True)
-        result = reduce(REDUCED[name], arrays[0], **{"axis": 0} | options)
+        result = reduce(name, arrays[0], **options)
     else:
-        result = getattr(elementwise(name, ufunc.nin, ufunc.nout), method)(*arrays, **options)
+        result = symbols(getattr(elementwise(name, ufunc.nin, ufunc.nout), method)(*map(exprs, inputs), **options))
     for target in out:
         if not isinstance(target, Sym):  # y += 1 of a number binds y anew
             if target.dtype != object:
                 raise NotDifferentiableError(BUFFER)
             target[...] = result
             return target
-    return lower(result)
+    return result
 
 
 def call_function(_: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
-    args, kwargs = lift(args), lift(kwargs)
+    name, args, kwargs = f"{function.__module__}.{function.__name__}".removeprefix("numpy."), lift(args), lift(kwargs)
     try:
         result = FUNCTIONS[name](*args, **kwargs) if name in FUNCTIONS else NotImplemented
         if result is NotImplemented:  # NumPy's own code, on object arrays of symbols
@@ -420,9 +391,8 @@ class Sym(NDArrayOperatorsMixin):
         """NumPy calls x.sin() for an object array of symbols; the rest is what arrays have: x.ndim, x.sum()."""
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in ELEMENTWISE and hasattr(np, name):
-            return functools.partial(getattr(np, name), self)
-        return getattr(lift(self), name)
+        known = name in ELEMENTWISE and hasattr(np, name)
+        return functools.partial(getattr(np, name), self) if known else getattr(lift(self), name)
 
     def __bool__(self) -> bool:
         return assumed.get(Assumptions()).decide(claim(self.expr))
@@ -438,11 +408,11 @@ class Sym(NDArrayOperatorsMixin):
     __format__ = __repr__
 
 
-for name, ufunc in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("round", np.round)):
-    setattr(Sym, f"__{name}__", lambda self, *digits, ufunc=ufunc: ufunc(self, *digits))
+for _name, _ufunc in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("round", np.round)):
+    setattr(Sym, f"__{_name}__", lambda self, *digits, ufunc=_ufunc: ufunc(self, *digits))
 
 
-class SymArray(np.ndarray[Any, Any]):
+class SymArray(np.ndarray):  # type: ignore[type-arg]
     """An object array of symbols."""
 
     __array_ufunc__, __array_function__ = call_ufunc, call_function  # type: ignore[assignment]
@@ -469,14 +439,14 @@ def concrete(key: Any) -> Any:
     return np.asarray(key, bool) if isinstance(key, SymArray) and key.dtype == object else key
 
 
-# --- values to 50 digits ------------------------------------------------------------------------------------------------------
+# --- values to 50 digits ------------------------------------------------------------------------------------------------
 
 
 class Evaluator:
     """Values at a point at mpmath's current precision, shared parts computed once.
 
     An int is exact; an mpf 0 may be what a cancellation left. `along` is the variable that an expression is a partial
-    derivative in: where it is singular, the limit along that axis counts first.
+    derivative in, with the function: where it is singular, limits come from where the function is real, along that axis first.
     """
 
     names = {"ceiling": "ceil", "Exp1": "e", "Pi": "pi", "Infinity": "inf", "NegativeInfinity": "ninf"}
@@ -492,9 +462,9 @@ class Evaluator:
             try:
                 value = getattr(self, f"_{expr.func.__name__}", self._other)(expr)
                 if mp.isnan(value) or (isinstance(value, mpmath.mpc) and value.imag != 0):
-                    error = SingularError if mp.isnan(value) else UndefinedError
-                    raise error(f"{expr.func.__name__}({', '.join(shown(self(a)) for a in expr.args)}) is not a real number")
-            except SingularError as error:
+                    args = ", ".join(shown(self(a)) for a in expr.args)
+                    raise UndefinedError(f"{expr.func.__name__}({args}) is not a real number")
+            except UndefinedError as error:
                 value = self.limit(expr, error)
             self.memo[expr] = value.real if isinstance(value, mpmath.mpc) else value
         return self.memo[expr]
@@ -505,23 +475,19 @@ class Evaluator:
         if expr.is_Symbol:
             value = self.point[expr]
             return self(value) if isinstance(value, sp.Basic) else value
-        if expr.func in self.logic:
-            return self.logic[expr.func](map(self, expr.args))
-        if expr in (sp.true, sp.false):
-            return bool(expr)
+        if expr.func in self.logic or expr in (sp.true, sp.false):
+            return self.logic[expr.func](map(self, expr.args)) if expr.args else bool(expr)
         args, name = [self(a) for a in expr.args], expr.func.__name__
         if expr.is_Relational:
             return self.order(*args) in self.orders[expr.func]
         rule = expr.func.value if isinstance(expr, Real) else getattr(mp, self.names.get(name, name), None)
-        if rule is None:
-            raise SingularError(f"{name} has no value" if not args else f"sympy's {name} is not known to mpmath")
         if isinstance(expr, (sign, floor, ceiling, rint, step)):  # what rounding moved off an integer, back to it
             value = rule(*(a if mp.isinf(a) or self.order(a, mp.nint(a)) else mp.nint(a) for a in args))
             return int(value) if value == int(value) else mp.mpf(value.numerator) / value.denominator
         try:
             return rule(*args) if args else +rule
-        except (ValueError, ZeroDivisionError):
-            raise SingularError(f"{name} has a pole") from None
+        except (ValueError, ZeroDivisionError, TypeError):
+            raise UndefinedError(f"{name} has a pole" if rule and args else f"{name} has no value") from None
 
     def _Add(self, expr: Any) -> Any:
         terms = [self(a) for a in expr.args]
@@ -534,7 +500,7 @@ class Evaluator:
                 return 0  # a branch not taken, whatever the other factors are
         factors = [self(a) for a in expr.args]
         if 0 in factors and any(map(mp.isinf, factors)):
-            raise SingularError("0 times infinity")
+            raise UndefinedError("0 times infinity")
         return 0 if any(v == 0 and isinstance(v, int) for v in factors) else mp.fprod(factors)
 
     def _Pow(self, expr: Any) -> Any:
@@ -542,7 +508,7 @@ class Evaluator:
         whole = mp.isint(exponent)
         if base == 0 and exponent < 0:
             if whole and exponent % 2:
-                raise SingularError("division by zero")
+                raise UndefinedError("division by zero")
             return mp.inf
         if base in (0, 1) and not mp.isinf(exponent):
             return base if exponent else 1
@@ -552,25 +518,27 @@ class Evaluator:
         for value, claim in expr.args:
             if self(claim):
                 return self(value)
-        raise SingularError("no case holds")
+        raise UndefinedError("no case holds")
 
     def order(self, a: Any, b: Any) -> int:
         """-1, 0, 1 as a < b, a = b, a > b; what rounding alone tells apart is equal."""
         close = a == b or (mp.isfinite(a) and mp.isfinite(b) and abs(a - b) <= self.tiny * max(abs(a), abs(b)))
         return 0 if close else 1 if a > b else -1
 
-    def limit(self, expr: Any, error: SingularError) -> Any:
+    def limit(self, expr: Any, error: UndefinedError) -> Any:
         """The limit along `along`, else the common one along several lines through the point."""
         moving = sorted(expr.free_symbols & self.point.keys(), key=str) if self.limits else []
-        lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in range(min(4, len(moving) ** 2))]
-        if self.along in moving and (value := self.line_limit(expr, {self.along: 1}, error)) is not None:
+        count = min(4, len(moving) ** 2)
+        lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in range(count)]
+        axis = self.along[0] if self.along else None
+        if axis in moving and (value := self.line_limit(expr, {axis: 1}, error)) is not None:
             return value
         values = [v for line in lines if (v := self.line_limit(expr, line, error)) is not None]
         if not values or any(self.order(v, values[0]) for v in values):
             raise error
         return values[0]
 
-    def line_limit(self, expr: Any, line: dict[Any, Any], error: SingularError) -> Any:
+    def line_limit(self, expr: Any, line: dict[Any, Any], error: UndefinedError) -> Any:
         """The mean of the limits from both sides; the one side's where f is not real on the other; None without any."""
         sides = [v for sign in (1, -1) if (v := self.side_limit(expr, line, sign, error)) is not None]
         if not sides or all(v == sides[0] for v in sides):
@@ -579,13 +547,16 @@ class Evaluator:
             raise error
         return 0 if self.order(sides[0], -sides[1]) == 0 else mp.fsum(sides) / 2
 
-    def side_limit(self, expr: Any, line: dict[Any, Any], sign: int, error: SingularError) -> Any:
+    def side_limit(self, expr: Any, line: dict[Any, Any], sign: int, error: UndefinedError) -> Any:
+        """The limit from one side, from two tiny steps."""
         digits, values = 2 * mp.dps, []
         with mpmath.workdps(10 * digits):
             for h in (mp.mpf(10) ** -digits, mp.mpf(10) ** (-2 * digits)):
                 near = {x: self(self.point[x]) + sign * h * d for x, d in line.items()}
+                evaluator = Evaluator(self.point | near, limits=False)
                 try:
-                    values.append(Evaluator(self.point | near, limits=False)(expr))
+                    values.append(evaluator(expr))
+                    evaluator(self.along[1] if self.along else expr)
                 except UndefinedError:
                     return None
             first, second = map(abs, values)
@@ -600,6 +571,7 @@ class Evaluator:
 
 def shown(value: Any) -> str:
     """A number for people: 2, 0.5, 1.71634."""
+    value = mp.mpf(int(value.p)) / int(value.q) if isinstance(value, sp.Rational) else mp.mpf(value)
     return str(int(value)) if mp.isint(value) and abs(value) < 1e15 else mp.nstr(value, 6)
 
 
@@ -621,3 +593,34 @@ def values(expressions: list[Any], along: list[Any], point: dict[Any, Any], digi
         precision *= 2
     with mpmath.workdps(digits):
         return [mp.mpf(results[i]) for i in range(len(expressions))]
+
+
+def slips(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
+    """What may have gone wrong in differentiating the outermost operation of node, and the slope that this gives."""
+    d = functools.partial(differentiate, x=x, memo={})
+    slope, moving = d(node), [(a, outer, d(a)) for a, outer in partials(node) if d(a) != 0]
+    for a, outer, inner in moving:
+        rest = slope - outer * inner
+        if node.is_Add:
+            yield f"the sign of d({a})/d{x} in {node}", rest - inner
+            yield f"the term d({a})/d{x} in {node} is missing", rest
+        elif node.is_Mul:
+            yield f"product rule: the term with d({a})/d{x} is missing", rest
+        else:
+            yield f"chain rule: the inner derivative d({a})/d{x} = {inner} is missing", rest + outer
+            yield f"chain rule: the outer derivative, of {node} by {a}, is missing", rest + inner
+            yield f"the sign of the derivative of {node}", rest - outer * inner
+    top, bottom = sp.fraction(node)
+    if node.is_Mul and len(moving) > 1:
+        if bottom.has(x):
+            yield "quotient rule: the sign between its terms", (d(top) * bottom + top * d(bottom)) / bottom**2
+            yield "quotient rule: the square of the denominator", (d(top) * bottom - top * d(bottom)) / bottom
+        product, slopes = sp.Mul(*(a for a, _, _ in moving)), sp.Mul(*(inner for _, _, inner in moving))
+        yield "product rule: (uv)' = u'v + uv', not u'v'", node / product * slopes
+    if node.is_Pow:
+        base, n = node.args
+        yield f"power rule: the factor {n} is missing", slope / n
+        yield "power rule: the exponent goes down by one", slope * base
+        yield "power rule: the exponent goes down by one only", slope / base
+        yield "an exponential: the power rule is for a constant exponent", n * base ** (n - 1) * d(n)
+        yield f"an exponential: the factor log({base}) is missing", slope / sp.log(base)

@@ -346,17 +346,22 @@ def test_numbers_and_arrays_agree_everywhere(function: Any) -> None:
                 assert worst(np.array(fast), np.array(array)) < 8, (x, k, fast, array)
 
 
+ROUND = [(0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.3, -2.0), (-0.6, 0.9), (15.0, -15.0), (0.0, 0.0), (1.2, 1.7)]
+
+
 @pytest.mark.parametrize("function", [f for f in NUMPY if f not in KINKED | {np.ldexp, positive_part}], ids=name)
 def test_second_derivative(function: Any) -> None:
     """Nested derivatives, by the same operand and by both, against differences at 50 digits of the exact derivative."""
-    operands = [float(x) for x in rough(function, [()] * len(ELEMENTWISE[function].partials))]
-    for j, k in itertools.product(moving(function), repeat=2):
+    count = len(ELEMENTWISE[function].partials)
+    inside = {x[:count] for x in ROUND if EXACT[function].domain(*x[:count])}
+    assert len(inside) >= 2 or function is np.arccosh
+    for x, (j, k) in itertools.product(inside, itertools.product(range(count), repeat=2)):
         with mp.workdps(50):
             partial = EXACT[function].partials[j]
-            due = mp.diff(lambda v, k=k, p=partial: mp.mpf(p(*operands[:k], v, *operands[k + 1 :])), operands[k])
+            due = float(mp.diff(lambda v, x=x, k=k, p=partial: mp.mpf(p(*x[:k], v, *x[k + 1 :])), x[k]))
         for form in (float, np.array):  # numbers, and arrays of no axes
-            got = dd.derivative(dd.derivative(function, j), k)(*map(form, operands))
-            assert float(got) == pytest.approx(float(due), rel=1e-12, abs=1e-14)
+            got = dd.derivative(dd.derivative(function, j), k)(*map(form, x))
+            assert float(got) == pytest.approx(due, rel=1e-11, abs=2e-16), (x, j, k)
 
 
 @pytest.mark.parametrize("function", [f for f in NUMPY if f in BINARY and f is not np.ldexp], ids=name)

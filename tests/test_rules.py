@@ -69,7 +69,7 @@ np.min(A)  np.min(A, 0)  np.min(T, axis=(0, -1))  np.min(A, axis=1, keepdims=Tru
 np.min(A, axis=0, initial=9.0, where=mask)  np.minimum.reduce(A, axis=1)  np.amin(A, 0)
 np.ptp(A)  np.ptp(A, 0)  np.ptp(T, axis=(0, 1), keepdims=True)
 np.clip(A, 0.8, 1.2)  np.clip(A, None, 1.0)  np.clip(A, 0.9, None)  np.clip(A, Row, 1.4)  A.clip(0.7, 1.1)
-np.clip(A, min=0.8)  np.clip(A, max=0.8)  A.clip(max=1.0)  np.clip(K, -0.5, u[:, None])
+A.clip(min=0.8)  A.clip(max=1.0)  np.clip(K, -0.5, u[:, None])
 np.sum(A, dtype=np.float64)  np.concatenate([u, u], dtype=np.float64)  A.astype(float)
 np.divmod(A, 0.4)  divmod(A, Row)  np.modf(A)  np.maximum(A, Row)
 """
@@ -186,6 +186,14 @@ np.real(A)  np.imag(A)  A.real  A.imag  np.angle(A)  np.angle(A, deg=True)  np.c
 CASES = [
     e for table in (REDUCTIONS, MOVES, INDEXING, PRODUCTS, OTHERS) for e in re.split(r"\s{2,}|\n", table) if e
 ] + EINSUMS
+if hasattr(np, "cumulative_sum"):  # NumPy 2.1
+    CASES += [
+        "np.cumulative_sum(u)",
+        "np.cumulative_sum(A, axis=0)",
+        "np.cumulative_sum(T, axis=1, include_initial=True)",
+    ]
+    CASES += ["np.cumulative_prod(u)", "np.cumulative_prod(A, axis=-1, include_initial=True)"]
+    CASES += ["np.clip(A.real, min=0.8)", "np.clip(A.real, max=0.8)"]
 REAL = [e for e in re.split(r"\s{2,}|\n", REAL_ONLY) if e]
 
 

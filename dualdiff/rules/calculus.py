@@ -70,31 +70,30 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     high = np.minimum(low + 1, n - 1)
     before, behind = at < knots[0], at > knots[-1]
 
-    def pick(k: Any) -> Callable[[Any], Any]:
-        return lambda v: np.take(v, k)
+    inside = (at >= knots[0]) & (at <= knots[-1])
 
     def tangent(y: Any, values: Any, tangents: Any) -> Any:
-        (x, xp, fp, *_), shape = values, shape_of(y)
-        slopes = np.diff(fp) / np.diff(xp) if n > 1 else np.zeros(1)
-        slope = np.take(slopes, low)
-        # Beyond the ends the line goes on horizontally, or jumps where left or right is given.
-        for knot, other in ((low, np.maximum(low - 1, 0)), (high, np.minimum(high, max(n - 2, 0)))):
-            outer = ((knot == 0) & (left is None)) | ((knot == n - 1) & (right is None))
-            inner = (knot > 0) & (knot < n - 1)
-            beside = np.where(inner, np.take(slopes, other), np.where(outer, 0.0, slope))
+        (x, xp, fp), (dx, dxp, dfp, dleft, dright), shape = values[:3], tangents, shape_of(y)
+        steps = np.where(np.diff(knots) == 0, 1.0, np.diff(xp))
+        slopes = np.diff(fp) / steps
+        if n > 1:
+            share = np.where(inside, (x - np.take(xp, low)) / np.take(steps, low), behind)
+            slope = np.where(inside, np.take(slopes, low), 0.0)
+        else:
+            share = slope = np.zeros(shape)
+        for knot, other in ((low, low - 1), (high, high)):  # at a knot, the segment beside the one evaluated
+            level = ((knot == 0) & (left is None)) | ((knot == n - 1) & (right is None))
+            within = (knot > 0) & (knot < n - 1) & (np.take(np.diff(knots, append=np.nan), other) > 0)
+            beside = np.where(within, np.take(slopes, other, mode="clip"), np.where(level, 0.0, slope)) if n > 1 else slope
             slope = np.where(at == np.take(knots, knot), (slope + beside) / 2, slope)
-        share = np.where(low == high, 0.0, (x - np.take(xp, low)) / np.where(low == high, 1.0, np.take(xp, high) - np.take(xp, low)))
-        inside = ~(before | behind)
-        slope, keep = np.where(inside, slope, 0.0), np.where(inside, 1 - share, 0.0)
-        share = np.where(inside, share, 0.0)
-        keep = keep + (before & (left is None))
-        share = share + (behind & (right is None))
-        dx, dxp, dfp, dleft, dright = tangents
-        terms = [] if dx is None else [(dx, shape_of(x), slope)]
-        for t, whole, weights in ((dxp, xp, (-slope * keep, -slope * share)), (dfp, fp, (keep, share))):
-            if t is not None:
-                terms += [(gather(t, shape_of(whole), pick(k)), shape, w) for k, w in zip((low, high), weights)]
-        terms += [(t, (), w) for t, w in ((dleft, before), (dright, behind)) if t is not None]
+        keep = np.where(inside, 1 - share, before)
+        given = [(dleft, before & (left is not None)), (dright, behind & (right is not None))]
+        keep, share = (np.where(mask, 0.0, w) for (_, mask), w in zip(given, (keep, share)))
+        terms: list[Any] = [] if dx is None else [(dx, shape_of(x), slope)]
+        for t, whole, factor in ((dxp, xp, -slope), (dfp, fp, 1.0)):
+            for k, weight in ((low, keep), (high, share)) if t is not None else ():
+                terms.append((gather(t, shape_of(whole), _taker(k)), shape, factor * weight))
+        terms += [(t, (), mask) for t, mask in given if t is not None]
         return combine(terms, shape, select=True)
 
     ends = [0.0 if end is None else end for end in (left, right)]
@@ -103,6 +102,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         return np.interp(x, xp, fp, None if left is None else a, None if right is None else b)
 
     return Plan((x, xp, fp, *ends), value, tangent)
+
+
+def _taker(k: Any) -> Callable[[Any], Any]:
+    return lambda v: np.take(v, k)
 
 
 # ---------------------------------------------------------------- differences and integrals
@@ -125,6 +128,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
     slopes = [np.moveaxis(_difference(np.moveaxis(f, k, -1), h, edge_order), -1, k) for h, k in zip(steps, axes)]
+    slopes = [s.astype(f.dtype) for s in slopes] if f.dtype.kind in "fc" else slopes
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
@@ -176,8 +180,10 @@ rule(np.trapezoid)(trapezoid)
 
 @rule(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [to_begin, np.diff(np.ravel(ary)), to_end]
-    return np.concatenate([np.ravel(array_of(p)) for p in parts if p is not None])
+    parts = [np.ravel(array_of(p)) for p in (to_begin, np.diff(np.ravel(ary)), to_end) if p is not None]
+    if not all(np.can_cast(p.dtype, ary.dtype, "same_kind") for p in parts):
+        raise TypeError("dtype of `to_end` and `to_begin` must be compatible with input `ary` under the `same_kind` rule.")
+    return np.concatenate(parts, dtype=ary.dtype)
 
 
 @rule(np.unwrap)
@@ -190,6 +196,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 # ---------------------------------------------------------------- convolution
 
 
+_MODES = {0: "v", 1: "s", 2: "f"}
+
+
 @rule(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """Bilinear; a short constant kernel is a stencil, a sum of shifted arrays."""
@@ -197,18 +206,15 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     if shape_of(v)[0] > shape_of(a)[0]:
         a, v = v, a
     n, k = shape_of(a)[0], shape_of(v)[0]
-    size = len(np.convolve(np.zeros(n), np.zeros(k), mode))  # and what NumPy says about wrong arguments
-    start = {n + k - 1: 0, n - k + 1: k - 1, n: (k - 1) // 2}[size] if k > 1 else 0
-    if k <= 16 and not hasattr(v, "_tag"):
-        zeros = [np.zeros(max(k - 1 - start, 0)), np.zeros(max(start + size - n, 0))]
-        padded = np.concatenate([zeros[0], a, zeros[1]])[max(start - k + 1, 0) :]
+    np.convolve(np.zeros(min(n, 1)), np.zeros(min(k, 1)), mode)  # what NumPy says about wrong arguments
+    start = {"f": 0, "s": (k - 1) // 2, "v": k - 1}[_MODES.get(mode) or mode[0]]  # of the window in the full result
+    size = {"f": n + k - 1, "s": n, "v": n - k + 1}[_MODES.get(mode) or mode[0]]
+    if k <= 16 and not hasattr(v, "_tag") and finite(v):
+        edges = [np.zeros(max(j, 0), a.dtype) for j in (k - 1 - start, start + size - n)]
+        padded = np.concatenate([edges[0], a, edges[1]])
         return sum(padded[j : j + size] * v[k - 1 - j] for j in range(k))
 
-    def tangent(_: Any, values: Any, tangents: Any) -> Any:
-        terms = [_convolved(t, x, y) for t, x, y in zip(tangents, values, values[::-1]) if t is not None]
-        return combine([(t, (size,), 1) for t in terms], (size,))
-
-    def _convolved(t: Any, x: Any, y: Any) -> Any:
+    def part(t: Any, x: Any, y: Any) -> Any:
         m, k = shape_of(x)[0], shape_of(y)[0]
         if not finite(y):  # strong zeros are kept by an explicit matrix
             number = np.arange(size)[:, None] + start - np.arange(m)
@@ -225,6 +231,10 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 
         return linear(t, (m,), forward, backward)
 
+    def tangent(_: Any, values: Any, tangents: Any) -> Any:
+        parts = [part(t, x, y) for t, x, y in zip(tangents, values, values[::-1]) if t is not None]
+        return combine([(t, (size,), 1) for t in parts], (size,))
+
     return Plan((a, v), lambda a, v: np.convolve(a, v, mode), tangent)
 
 
@@ -239,12 +249,73 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 # ---------------------------------------------------------------- spaced numbers
 
 
-def _spaced(start: Any, stop: Any, value: Callable[..., Any], weights: Callable[..., Any], axis: int) -> Any:
-    """A function of two ends whose result is spread along a new first axis, moved to `axis`."""
+def _spaced(start: Any, stop: Any, value: Callable[..., Any], weights: Callable[..., Any]) -> Plan:
+    """Numbers from start to stop along a new first axis; `weights` are their slopes in both."""
 
     def tangent(y: Any, values: Any, tangents: Any) -> Any:
-        shape = shape_of(y)
         pairs = zip(tangents, values, weights(y, *values))
-        return combine([(t, shape_of(v), w) for t, v, w in pairs if t is not None], shape)
+        return combine([(t, shape_of(v), w) for t, v, w in pairs if t is not None], shape_of(y))
 
-    return Plan((array_of(start), array_of(stop)), value, tangent)
+    return Plan((start, stop), value, tangent)
+
+
+def _shares(y: Any, endpoint: bool) -> Any:
+    return np.reshape(np.linspace(0.0, 1.0, shape_of(y)[0], endpoint), (-1,) + (1,) * (ndim(y) - 1))
+
+
+def _arranged(y: Any, dtype: Any, axis: int) -> Any:
+    return np.moveaxis(y if dtype is None else y.astype(dtype), 0, axis)
+
+
+@rule(np.linspace)
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
+    start, stop = array_of(start), array_of(stop)
+    if dtype is not None and np.dtype(dtype).kind in "iu":  # rounded down: piecewise constant
+        y: Any = np.linspace(plain(start), plain(stop), num, endpoint, dtype=dtype, axis=axis)
+    elif retstep or dtype is not None or axis != 0:
+        y = _arranged(np.linspace(start, stop, num, endpoint), dtype, axis)
+    else:
+
+        def weights(y: Any, *_: Any) -> Any:
+            return 1 - _shares(y, endpoint), _shares(y, endpoint)
+
+        return _spaced(start, stop, lambda a, b: np.linspace(a, b, num, endpoint), weights)
+    parts = num - bool(endpoint)
+    return (y, (stop - start) / parts if parts > 0 else np.nan) if retstep else y
+
+
+@rule(np.logspace)
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
+    start, stop, base = array_of(start), array_of(stop), array_of(base)
+    if ndim(base):
+        n = max(ndim(start), ndim(stop), ndim(base))
+        start, stop, base = (np.reshape(x, (1,) * (n - ndim(x)) + shape_of(x)) for x in (start, stop, base))
+        base = np.expand_dims(base, axis)
+    y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
+    return y if dtype is None else y.astype(dtype)
+
+
+@rule(np.geomspace)
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    start, stop = array_of(start), array_of(stop)
+    if dtype is not None or axis != 0:
+        return _arranged(np.geomspace(start, stop, num, endpoint), dtype, axis)
+
+    def weights(y: Any, a: Any, b: Any) -> Any:
+        return y / a * (1 - _shares(y, endpoint)), y / b * _shares(y, endpoint)
+
+    return _spaced(start, stop, lambda a, b: np.geomspace(a, b, num, endpoint), weights)

@@ -15,14 +15,14 @@ _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward"
 
 def _resize(x: Any, size: int, axis: int) -> Any:
     """x cut to `size` along a negative axis, or filled up with zeros: the transpose of what n= does."""
-    x = x[(..., slice(size), *(slice(None),) * (-axis - 1))]
-    missing = list(x.shape)
-    missing[axis] = size - x.shape[axis]
-    return np.concatenate([x, np.zeros(missing, x.dtype)], axis) if missing[axis] else x
+    x = x[(..., slice(size)) + (slice(None),) * (-axis - 1)]
+    gap = [*x.shape]
+    gap[axis] = size - x.shape[axis]
+    return np.concatenate([x, np.zeros(gap, x.dtype)], axis) if gap[axis] else x
 
 
 def _transform(function: Callable[..., Any], opposite: Callable[..., Any]) -> None:
-    """The rule of a transform along one axis; `opposite(cotangent, n, axis, norm)` is its transpose before n= is undone."""
+    """The rule of a transform along one axis; `opposite(cotangent, n, axis, norm)` is its transpose but for n=."""
 
     def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Plan:
         refuse_out(function.__name__, out)

@@ -4,10 +4,11 @@ Sources: Giles, "Collected matrix derivative results" (2008); Townsend, "Differe
 Pereyra (1973) for pinv and lstsq; Seeger et al., "Auto-differentiating linear algebra" (2017) for qr and cholesky.
 
 What is differentiated is NumPy's function of all entries of its argument: cholesky, eigh and hermitian=True read one
-triangle, so the other has derivative zero. Vectors of repeated (eigen- or singular) values are an arbitrary basis: NaN
-in every direction that turns them. The signs of vectors are constant; complex ones keep the phase that LAPACK gives
-them wherever one of their components is made real (eig: the largest; eigh: the first, with UPLO="U" the last; svd: the
-first of vh's rows, or, of a wide matrix, of u's columns; qr: the diagonal of r); elsewhere they turn as little as possible.
+triangle, so the other has derivative zero. Vectors of repeated eigenvalues or singular values are an arbitrary basis:
+their tangents are NaN in every direction that turns them. Signs of vectors are constant. Complex vectors keep the phase
+that LAPACK gives them, by which one component is real: of eig the largest, of eigh the first (with UPLO="U" the last),
+of svd the first in each row of vh, or, if the matrix is wide, in each column of u; of qr the diagonal of r. Where that
+component is 0 they turn as little as possible.
 """
 
 from __future__ import annotations
@@ -83,23 +84,24 @@ class Matrix:
     def imag(self) -> Matrix:
         return self.map(np.imag, lambda c: 1j * c, False)
 
+    def move(self, function: Callable[[Any], Any]) -> Matrix:
+        """A function that moves elements of the last axes."""
+        shape = function(np.broadcast_to(0.0, self.shape)).shape
+        return Matrix(gather(self.t, self.shape, function, function), shape, self.complex)
+
     @property
     def H(self) -> Matrix:
         """The conjugate transpose."""
-        c = self.map(np.conj, np.conj, True) if self.complex else self
-        return Matrix(gather(c.t, c.shape, _mt, _mt), c.shape[:-2] + c.shape[:-3:-1], c.complex)
+        return (self.map(np.conj, np.conj, True) if self.complex else self).move(_mt)
 
     @property
     def diagonal(self) -> Matrix:
-        def move(x: Any) -> Any:
-            return np.diagonal(x, 0, -2, -1)
+        return self.move(lambda x: np.diagonal(x, 0, -2, -1))
 
-        return Matrix(gather(self.t, self.shape, move, move), self.shape[:-1], self.complex)
-
-    def sum(self, axis: int, keepdims: bool = False) -> Matrix:
-        shape = list(self.shape)
-        shape[axis : axis + 1 or None] = [1] * keepdims
-        return Matrix(total(self.t, self.shape, (axis,), keepdims), tuple(shape), self.complex)
+    def down(self, keepdims: bool = False) -> Matrix:
+        """The sums down the columns."""
+        shape = (*self.shape[:-2], *((1,) if keepdims else ()), self.shape[-1])
+        return Matrix(total(self.t, self.shape, (-2,), keepdims), shape, self.complex)
 
     def beside(self, other: Matrix) -> Matrix:
         """The columns of both."""
@@ -142,7 +144,7 @@ def _tangent(t: Any, value: Any) -> Any:
 
 
 def _plan(a: Any, value: Callable[[Any], Any], formula: Callable[[Any, Any, Matrix], Any]) -> Plan:
-    """The rule of a function of one matrix: formula(result, a, da) gives the tangent of the result, or of all results."""
+    """The rule of a function of one matrix; formula(result, a, da) is the result's tangent, or those of several."""
 
     def tangent(out: Any, values: Any, tangents: Any) -> Any:
         made = formula(out, values[0], _tangent(tangents[0], values[0]))
@@ -154,13 +156,12 @@ def _plan(a: Any, value: Callable[[Any], Any], formula: Callable[[Any, Any, Matr
 def _inverse(a: Any, bad: Any = False) -> Any:
     """inv, with NaN where the matrix is singular or `bad`."""
     bad = np.asarray((np.linalg.slogdet(plain(a))[0] == 0) | bad)
-    return np.linalg.inv(np.where(bad[..., None, None], np.nan, a) if bad.any() else a)
+    return np.linalg.inv(a * np.where(bad, np.nan, 1)[..., None, None] if bad.any() else a)
 
 
 def _noise(x: Any) -> Any:
     """What rounding alone may differ by among the values along the last axis, which is kept."""
-    size = np.abs(x).max(axis=-1, keepdims=True, initial=0)
-    return 4 * x.shape[-1] * np.finfo(x.dtype).eps * size
+    return 4 * x.shape[-1] * np.finfo(x.dtype).eps * np.abs(x).max(axis=-1, keepdims=True, initial=0)
 
 
 # ---------------------------------------------------------------- inverses and linear equations
@@ -244,8 +245,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         (x, squares, rank, _), (a, b), (da, db) = out, values, map(_tangent, tangents, values)
         if da is not None and rank < min(a.shape):
             raise NotDifferentiableError(
-                f"np.linalg.lstsq of a matrix of rank {rank} and shape {a.shape}{user_line()}: the solution jumps where "
-                "the rank changes; drop the dependent columns, or add a multiple of the identity"
+                f"np.linalg.lstsq{user_line()}: the rank {rank} of the matrix of shape {a.shape} is not full, and the "
+                "solution jumps where the rank changes; drop dependent columns, or add rows that regularise"
             )
         cut = np.finfo(plain(x).dtype).eps * max(a.shape) if rcond is None or rcond < 0 else rcond
         c, r = np.linalg.pinv(a, rtol=cut if da is None else 0), b - a @ x
@@ -255,7 +256,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
             ds = _value_tangents(np.linalg.svd(a, full_matrices=False), da).t
             dx = dx + (c @ _h(c)) @ da.H @ r + (np.eye(a.shape[1]) - c @ a) @ da.H @ (_h(c) @ x)
         # r is orthogonal to the columns of a, so that the change of x does not count
-        return dx.t, ((e * (2 * np.conj(r))).sum(-2).real.t if squares.size else None), None, ds
+        return dx.t, ((e * (2 * np.conj(r))).down().real.t if squares.size else None), None, ds
 
     return Plan((a, b), lambda a, b: np.linalg.lstsq(a, b, rcond), tangent)
 
@@ -265,29 +266,24 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 
 def _cofactors(a: Any) -> Any:
     """The transposed adjugate: det(a) a⁻ᵀ, or, where that would cancel, by singular values or by minors."""
-    v = plain(a)
+    v, det, inverse = plain(a), np.linalg.det(a), _inverse(a)
     n = v.shape[-1]
-    try:
-        norm = [np.abs(x).sum(axis=-1).max(axis=-1, initial=0) for x in (v, np.linalg.inv(v))]
-        well = bool(np.all(norm[0] * norm[1] < 1e6)) and np.linalg.det(v).all()
-    except np.linalg.LinAlgError:
-        well = False
-    if well or not np.isfinite(v).all():
-        return np.expand_dims(np.linalg.det(a), (-2, -1)) * _mt(np.linalg.inv(a))
+    size = [np.abs(x).sum(axis=-2).max(axis=-1, initial=0) for x in (v, plain(inverse))]
+    limit = 1e6 if a is v or n <= 12 else 1e10  # of larger matrices minors take too long
+    well = np.isfinite(plain(det)) & (plain(det) != 0) & (size[0] * size[1] < limit)
+    if well.all() or not np.isfinite(v).all():
+        return np.expand_dims(det, (-2, -1)) * _mt(inverse)
     if a is v:
         u, s, vh = np.linalg.svd(a)
-        others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
+        others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
         phase = np.linalg.det(u) * np.linalg.det(vh)
         return phase[..., None, None] * (np.conj(u) * others[..., None, :] @ np.conj(vh))
     if n > 12:
-        raise NotDifferentiableError(
-            f"second derivatives of np.linalg.det at a nearly singular {n} x {n} matrix{user_line()}: of more than 12 rows "
-            "they take too long"
-        )
+        raise NotDifferentiableError(f"np.linalg.det{user_line()}: second derivatives at a singular {n} x {n} matrix")
     rest = np.array([[j for j in range(n) if j != k] for k in range(n)], int).reshape(n, n - 1)
     minors = a[..., rest[:, None, :, None], rest[None, :, None, :]]
     sign = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
-    return np.linalg.det(minors) * sign.astype(v.real.dtype)
+    return np.linalg.det(minors) * sign
 
 
 @rule(np.linalg.det)
@@ -318,7 +314,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Plan:
         inverse = np.linalg.inv(factor)
         n = a.shape[-1]
         half = np.tri(n) - np.eye(n) / 2
-        d = factor @ (inverse @ da.triangle(not upper) @ _h(inverse) * half.astype(plain(a).real.dtype))
+        d = factor @ (inverse @ da.triangle(not upper) @ _h(inverse) * half)
         return d.H if upper else d
 
     return _plan(a, lambda a: np.linalg.cholesky(a, upper=upper), formula)
@@ -331,8 +327,8 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode == "r":
         return np.linalg.qr(a)[1]
     if (mode == "complete" and m > n) or mode == "raw":
-        why = "the columns of q beyond those of a are an arbitrary basis" if mode == "complete" else "LAPACK's raw format"
-        raise NotDifferentiableError(f"np.linalg.qr with mode={mode!r}{user_line()}: {why}; use mode='reduced'")
+        why = "is LAPACK's own format" if mode == "raw" else "chooses the last columns of q at will"
+        raise NotDifferentiableError(f"np.linalg.qr{user_line()}: mode={mode!r} {why}; use mode='reduced'")
 
     def formula(out: Any, a: Any, da: Matrix) -> Any:
         q, r = out
@@ -340,22 +336,16 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         size = np.abs(np.diagonal(plain(r), 0, -2, -1))
         inverse = _inverse(r[..., :k], (size <= _noise(size)).any(axis=-1))
 
-        def first(d: Matrix) -> Matrix:
-            return Matrix(gather(d.t, d.shape, _cut, _cut), (*d.shape[:-1], k), d.complex) if n > k else d
-
-        def _cut(x: Any) -> Any:
-            return x[..., :k]
-
         p = _h(q) @ da
-        x = first(p) @ inverse
-        low = x * np.tri(k, k=-1, dtype=size.dtype)
+        x = p.move(lambda x: x[..., :k]) @ inverse
+        low = x * np.tri(k, k=-1)
         turn = low - low.H
         if x.complex:  # the diagonal of r stays real
-            turn = turn + (x * np.eye(k, dtype=size.dtype)).imag * 1j
+            turn = turn + (x * np.eye(k)).imag * 1j
         dq = q @ turn
         if m > n:
             dq = dq + (da - q @ p) @ inverse
-        return dq, (p - turn @ r) * np.tri(n, k, dtype=size.dtype).T
+        return dq, (p - turn @ r) * np.tri(n, k).T
 
     return _plan(a, lambda a: np.linalg.qr(a, mode), formula)
 
@@ -381,7 +371,7 @@ def _is_real(v: Any) -> Any:
 def _phase(d: Matrix, v: Any, where: Any) -> Matrix:
     """How much each vector in v must be turned back for its component `where`, if that is real, to stay real."""
     where = where & _is_real(v)
-    return (d * np.where(where, 1 / np.where(where, v.real, 1), 0)).sum(-2, True).imag
+    return (d * np.where(where, 1 / np.where(where, v.real, 1), 0)).down(True).imag
 
 
 @rule(np.linalg.eigh)
@@ -403,7 +393,7 @@ def eigh(a: Any, UPLO: str = "L") -> Plan:
 def eigvalsh(a: Any, UPLO: str = "L") -> Plan:
     def formula(w: Any, a: Any, da: Matrix) -> Matrix:
         v = np.linalg.eigh(a, UPLO)[1]
-        return (da.triangle(UPLO.upper() == "L") @ v * np.conj(v)).sum(-2).real
+        return (da.triangle(UPLO.upper() == "L") @ v * np.conj(v)).down().real
 
     return _plan(a, lambda a: np.linalg.eigvalsh(a, UPLO), formula)
 
@@ -422,8 +412,8 @@ def eig(a: Any) -> Plan:
         w, v = out
         p = _left(v) @ da @ v
         dv = v @ (p * _turning(w))
-        dv = dv - (dv * np.conj(v)).sum(-2, True).real * v  # the length stays 1
-        if dv.complex:
+        dv = dv - (dv * np.conj(v)).down(True).real * v  # the length stays 1
+        if dv.complex and w.size:
             largest = (np.abs(plain(v)) * _is_real(v)).argmax(axis=-2)
             row = np.arange(a.shape[-1])[:, None] == largest[..., None, :]
             dv = dv - _phase(dv, v, row) * (1j * v)
@@ -437,21 +427,21 @@ def eigvals(a: Any) -> Plan:
     def formula(w: Any, a: Any, da: Matrix) -> Matrix:
         found, v = np.linalg.eig(a)
         v = v @ _matching(plain(found), plain(w))
-        return (da @ v * _mt(_left(v))).sum(-2)
+        return (da @ v * _mt(_left(v))).down()
 
     return _plan(a, np.linalg.eigvals, formula)
 
 
 def _matching(found: Any, w: Any) -> Any:
-    """The permutation matrices that bring the eigenvalues `found` into the order of w: eig sorts large matrices otherwise."""
+    """The permutations that bring the eigenvalues `found` by eig into the order of eigvals: large ones differ."""
     n = w.shape[-1]
     order = np.broadcast_to(np.arange(n), w.shape).copy()
     for k in np.ndindex(w.shape[:-1]):
         if not np.array_equal(found[k], w[k]):
-            distance = np.abs(w[k][:, None] - found[k])
+            row, distance = order[k], np.abs(w[k][:, None] - found[k])
             for i in range(n):
-                order[(*k, i)] = distance[i].argmin()
-                distance[:, order[(*k, i)]] = np.inf
+                row[i] = distance[i].argmin()
+                distance[:, row[i]] = np.inf
     return _mt(np.eye(n, dtype=w.real.dtype)[order])
 
 
@@ -461,7 +451,7 @@ def _matching(found: Any, w: Any) -> Any:
 def _value_tangents(factors: Any, da: Matrix) -> Matrix:
     """ds = Re diag(uᴴ da v); a value that is exactly 0 is at its kink, with slope 0."""
     u, s, vh = factors
-    return (da @ _h(vh) * np.conj(u)).sum(-2).real * (plain(s) > 0)
+    return (da @ _h(vh) * np.conj(u)).down().real * (plain(s) > 0)
 
 
 @rule(np.linalg.svdvals)
@@ -535,7 +525,7 @@ def _svd_hermitian(a: Any, compute_uv: bool) -> Any:
 @rule(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     axes = axes_of(axis, ndim(x))
-    if len(axes) == 2 and (ord == "nuc" or ord in (1, -1, 2, -2, np.inf, -np.inf)):
+    if len(axes) == 2 and 0 not in shape_of(x) and (ord == "nuc" or ord in (1, -1, 2, -2, np.inf, -np.inf)):
         x = np.moveaxis(x, axes, (-2, -1))
         singular = ord == "nuc" or abs(ord) == 2
         sums = np.linalg.svdvals(x) if singular else np.sum(np.abs(x), -2 if abs(ord) == 1 else -1)
@@ -551,15 +541,23 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return _norm(x, ord, axes, lambda x: np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord), keepdims)
 
 
-def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool) -> Any:
-    """A vector norm over some axes: the weights are those of x scaled to at most 1, which neither overflow nor vanish."""
-    if p == 0:
-        return value(plain(x))  # a count
+def _moderate(r: Any) -> bool:
+    """Whether squares of all these numbers neither overflow nor underflow, nor anything near them."""
+    limits = np.finfo(r.dtype if hasattr(r, "dtype") else float)
+    return bool(np.all((r > limits.tiny**0.25) & (r < limits.max**0.25)))
 
-    def tangent(_: Any, values: Any, tangents: Any) -> Any:
+
+def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool) -> Any:
+    """A vector norm over some axes: the weights are those of x scaled to at most 1, which do not overflow."""
+    if p == 0 or 0 in shape_of(x):
+        return value(plain(x))  # a count, or a constant
+
+    def tangent(out: Any, values: Any, tangents: Any) -> Any:
         x = values[0]
         shape, size = shape_of(x), np.abs(plain(x))
-        if np.isinf(p):
+        if p == 2 and _moderate(plain(out)):
+            weight = x / (np.expand_dims(out, axes) if ndim(out) and not keepdims else out)
+        elif np.isinf(p):
             ties = size == (np.max if p > 0 else np.min)(size, axis=axes, keepdims=True)
             weight = np.sign(x) * (ties / ties.sum(axis=axes, keepdims=True))
         elif p == 1:
@@ -585,6 +583,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 @rule(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
     """Infinite where x is singular."""
+    if 0 in shape_of(x)[-2:]:
+        return np.linalg.cond(plain(x), p)  # which raises
     with np.errstate(all="ignore"):
         if p is None or p in (2, -2):
             s = np.linalg.svdvals(x)
@@ -592,7 +592,10 @@ def cond(x: Any, p: Any = None) -> Any:
         else:
             r = np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(_inverse(x), p, (-2, -1))
     bad = np.isnan(plain(r)) & ~np.isnan(plain(x)).any(axis=(-2, -1))
-    return Plan((r,), lambda r: np.where(bad, np.inf, r)[()], lambda _, v, t: t[0]) if bad.any() else r
+    if not bad.any():
+        return r
+    r = r + np.sum(x * np.where(bad, np.nan, 0)[..., None, None], (-2, -1))  # no derivative in any direction
+    return Plan((r,), lambda r: np.where(bad, np.inf, r)[()], lambda _, v, t: t[0])
 
 
 # ---------------------------------------------------------------- products

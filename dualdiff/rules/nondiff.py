@@ -19,8 +19,21 @@ PLAIN.update([np.argmax, np.argmin, np.argsort, np.argwhere, np.nonzero, np.flat
 PLAIN.update([np.nanargmax, np.nanargmin, np.argpartition, np.searchsorted, np.digitize, np.lexsort])
 PLAIN.update([np.shape, np.ndim, np.size, np.isreal, np.iscomplex, np.isrealobj, np.iscomplexobj])
 PLAIN.update([np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.shares_memory, np.may_share_memory])
-PLAIN.update([np.isin, np.histogram_bin_edges, np.linalg.matrix_rank, np.array_str, np.array_repr, np.array2string])
+PLAIN.update([np.isin, np.linalg.matrix_rank, np.array_str, np.array_repr, np.array2string])
+PLAIN.update([np.isnat, np.einsum_path, np.ravel_multi_index, np.unravel_index])
+PLAIN.update([np.diag_indices_from, np.tril_indices_from, np.triu_indices_from])
+if hasattr(np, "in1d"):  # until NumPy 2.4
+    PLAIN.add(np.in1d)
 
 REFUSED[np.nextafter] = "it steps by the spacing of floating-point numbers, not by a differentiable amount"
 REFUSED[np.spacing] = "the spacing of floating-point numbers is no differentiable function"
 REFUSED[np.frexp] = "its two results are differentiable only together; use x / 2**e with e = np.frexp(dd.value(x))[1]"
+REFUSED[np.intersect1d] = "its result is there only where values coincide exactly, and gone beside such a point"
+for _function in (np.histogram2d, np.histogramdd):
+    REFUSED[_function] = "its counts are piecewise constant; for weights use np.bincount of np.ravel_multi_index"
+for _function in (np.save, np.savez, np.savez_compressed, np.savetxt):
+    REFUSED[_function] = "a file keeps no derivative"
+for _function in (np.packbits, np.unpackbits, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.bitwise_count):
+    REFUSED[_function] = "bits belong to integers, which have no derivative"
+for _function in (np.left_shift, np.right_shift, np.gcd, np.lcm):
+    REFUSED[_function] = "it is a function of integers, which have no derivative"

@@ -15,8 +15,8 @@ from .table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
 
 
 def array_of(x: Any) -> Any:
-    """An array-like that may hold Duals, as something that has a shape."""
-    if hasattr(x, "ndim"):
+    """A list that may hold Duals as an array; arrays and numbers as they are."""
+    if not isinstance(x, list | tuple):
         return x
     a = np.asarray(x)
     like = next((v for v in a.ravel() if hasattr(v, "_tag")), None) if a.dtype == object else None
@@ -134,6 +134,9 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         if a.dtype.kind == "c":
             raise TypeError("a must be an array of real numbers")
         method = options.get("interpolation") or method  # its name until NumPy 2.4
+        level = plain(q) / a.dtype.type(scale) if a.dtype.kind == "f" else plain(q) / scale
+        given = None if weights is None else np.ones(1)
+        dtype = of_ranks(np.zeros(1, a.dtype), level, method=method, weights=given).dtype  # and NumPy's errors
         x = _Ordered(a, axis, skip_nan)
         if weights is not None:
             weights = x.flat(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)))
@@ -141,19 +144,20 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         ranks = np.empty(x.values.shape)
         np.put_along_axis(ranks, x.order, np.broadcast_to(np.arange(float(n)), ranks.shape), -1)
         ranks[~x.counted] = np.nan
-        at = of_ranks(ranks, plain(q) / x.values.dtype.type(scale), axis=-1, method=method, weights=weights)
+        at = of_ranks(ranks, level, axis=-1, method=method, weights=weights)
         low = np.clip(np.floor(at).astype(np.intp), 0, np.maximum(x.count - 2, 0))
         high = np.minimum(low + 1, x.count - 1)
         share = np.clip(at - low, 0, 1)
         if not hasattr(q, "_tag"):
-            return x.result(_mean_of_two(x.pick(low), x.pick(high), share), keepdims)
+            return x.result(_mean_of_two(x.pick(low), x.pick(high), share).astype(dtype), keepdims)
         # At an element the slope in q is the mean of those on both sides; beyond the outermost positions it is 0.
         growth = (x.count + _GROWTH.get(method, 0.0)) / scale * (method in _GROWTH)
         flat = 0.0 if method == "linear" else (at <= 0) | (at >= x.count - 1)
         back = low - ((share == 0) & (low > 0))
         slope = growth * (1 - flat) * (x.pick(high) - x.pick(back)) / np.maximum(high - back, 1)
         moved = np.reshape(q, shape_of(q) + (1,) * len(lead))
-        return x.result(_mean_of_two(x.pick(low), x.pick(high), share) + slope * (moved - plain(moved)), keepdims)
+        result = _mean_of_two(x.pick(low), x.pick(high), share) + slope * (moved - plain(moved))
+        return x.result(result.astype(dtype), keepdims)
 
     rule(function)(quantile)
 

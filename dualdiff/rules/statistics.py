@@ -26,7 +26,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if np.any(plain(total) == 0):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         mean = np.sum(a * weights, axis, keepdims=keepdims) / total
-    return (mean, np.broadcast_to(total, shape_of(mean)) + 0.0) if returned else mean
+    return (mean, np.broadcast_to(total, shape_of(mean)).astype(mean.dtype)[()]) if returned else mean
 
 
 @rule(np.cov)
@@ -171,7 +171,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """Evenly spaced between the smallest and the largest element, or as given."""
     edges = np.histogram_bin_edges(plain(a), plain(bins), plain(range), plain(weights))
     if ndim(bins) == 1 and not isinstance(bins, str):
-        return bins
+        return array_of(bins)
     if range is None and not np.size(plain(a)):
         return edges
     low, high = (np.min(a), np.max(a)) if range is None else range
