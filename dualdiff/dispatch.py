@@ -6,6 +6,7 @@ under the user's floating-point error settings, derivatives with warnings off.
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
         of_fill, func = func is np.full, np.empty if func is np.full else np.empty_like
         kwargs = {"dtype": np.result_type(plain(fill)) if of_fill else like.dtype, **kwargs}
+    if func in (np.asarray, np.asanyarray) and isinstance(args[0], DualArray) and len(args) == 1 and not kwargs:
+        return args[0]
     if func in (np.array, np.asarray, np.asanyarray):
         made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
         return made if isinstance(made, Dual) else buffer(like, made)
@@ -65,12 +68,17 @@ def operate(function: Any, *operands: Any) -> Any:
     return ufunc(function, "__call__", operands, {})
 
 
-OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple)
+OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple, numbers.Rational)
 Dual._operate = staticmethod(operate)
 
 # The elementwise functions that Python's own floats can do, without NumPy.
-UNARY = {f: (r.scalar, r.partials[0]) for f, r in ELEMENTWISE.items() if r.scalar is not None and len(r.partials) == 1}
-BINARY = {f: (r.scalar, *r.partials) for f, r in ELEMENTWISE.items() if r.scalar is not None and len(r.partials) == 2}
+def _callable(partial: Any) -> Any:
+    return partial if callable(partial) else lambda *_: partial
+
+
+_scalar = {f: (r.scalar, *map(_callable, r.partials)) for f, r in ELEMENTWISE.items() if r.scalar is not None}
+UNARY = {f: r for f, r in _scalar.items() if len(r) == 2}
+BINARY = {f: r for f, r in _scalar.items() if len(r) == 3}
 
 
 def scaled(t: Any, w: Any) -> bool:
@@ -124,13 +132,15 @@ def call(rule: Elementwise, operands: Any) -> Any:
         y = rule.function(v)
         token = hush()
         try:
-            w = _slope(rule.partials[0], v, y)
+            w = rule.partials[0]
             if type(w) is int:
                 _share(x)
+            else:
+                w = _slope(w, v, y)
             if isinstance(t, Structured):
                 t = combine([(t, shape_of(v), w)], shape_of(y), rule.select)
             else:
-                t = scale(t, w, rule.select)
+                t = scale(t, w, rule.select, w is not v and w is not y)
         finally:
             unhush(token)
         return _wrap(y, t, tag)
@@ -151,13 +161,16 @@ def call(rule: Elementwise, operands: Any) -> Any:
     shape = shape_of(y)
     token = hush()
     try:
-        t = None if first is None else _term(first, _slope(rule.partials[0], a, b, y), shape, rule.select)
+        t = None if first is None else _term(first, rule.partials[0], (a, b, y), shape, rule.select)
         if second is not None:
-            term = _term(second, _slope(rule.partials[1], a, b, y), shape, rule.select)
+            term = _term(second, rule.partials[1], (a, b, y), shape, rule.select)
             if t is None or term is None:
                 t = t if term is None else term
+            elif type(t) is tuple:
+                t = type(t[0]).combine([t, term], shape, rule.select)
             else:
-                t = t + term if type(t) is not tuple else type(t[0]).combine([t, term], shape, rule.select)
+                own = type(t) is np.ndarray and t is not first.tangent and t.shape == getattr(term, "shape", ())
+                t = np.add(t, term, out=t) if own and t.dtype == term.dtype and type(term) is np.ndarray else t + term
     finally:
         unhush(token)
     if type(t) is tuple:
@@ -167,6 +180,11 @@ def call(rule: Elementwise, operands: Any) -> Any:
 
 def _slope(partial: Any, *args: Any) -> Any:
     """A partial derivative where NumPy decides: its numbers divide by zero and stay real, Python's do not."""
+    w = _numpy_slope(partial, args)
+    return float(w) if type(w) is int else w  # an operand that is an int is no mark of the table's
+
+
+def _numpy_slope(partial: Any, args: Any) -> Any:
     if type(args[0]) not in _PYTHON or type(args[-2]) not in _PYTHON:
         try:  # a Python number beside an array stays one, since it does not widen float32
             return partial(ARRAY, *args)
@@ -178,19 +196,21 @@ def _slope(partial: Any, *args: Any) -> Any:
 _PYTHON = {float, int, complex}
 
 
-def _term(x: Dual, w: Any, shape: Any, select: bool) -> Any:
-    """One operand's contribution: scaled for dense tangents, left as a term to combine for structured ones."""
+def _term(x: Dual, w: Any, used: Any, shape: Any, select: bool) -> Any:
+    """One operand's contribution, w its partial derivative: scaled for dense tangents, a term for structured ones."""
     if type(w) is int:
         if w == 0:
             return None
         _share(x)  # what is not scaled is passed on
+    else:
+        w = _slope(w, *used)
     t = x.tangent
     have = shape_of(x.value)
     if type(t) is not np.ndarray and isinstance(t, Structured):
         return t, have, w
     if len(have) != len(shape):
         t = expand(t, len(have), len(shape))
-    return scale(t, w, select)
+    return scale(t, w, select, w is not used[0] and w is not used[1] and w is not used[2])
 
 
 def _is_complex(v: Any) -> bool:
@@ -207,7 +227,7 @@ def constant(x: Any) -> Any:
         return x
     if isinstance(x, _SCALARS):
         return x
-    return numeric(np.asarray(x), "an operand")
+    return numeric(x if isinstance(x, numbers.Rational) else np.asarray(x), "an operand")
 
 
 def finish(result: Any) -> Any:
@@ -337,6 +357,8 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
         result = finish(COMPLEX[function](*inputs))
     elif function in PLAIN:
         return function(*map(plain, inputs), **options)
+    elif function in FUNCTIONS and options:
+        result = finish(FUNCTIONS[function](*inputs, **options))
     elif options:
         raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
     elif function in ELEMENTWISE or function in FUNCTIONS:

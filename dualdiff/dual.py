@@ -11,6 +11,7 @@ a nested derivative the value, and maybe the tangent, is a Dual of an outer call
 from __future__ import annotations
 
 import itertools
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -522,6 +523,8 @@ def numeric(x: Any, what: str) -> Any:
     if kind is float or kind is complex or isinstance(x, Dual):
         return x
     if kind is int or kind is bool:
+        return float(x)
+    if isinstance(x, numbers.Rational) and not isinstance(x, np.generic):
         return float(x)
     if x is None:
         raise TypeError(f"{what} is None, not a number or an array of numbers")

@@ -12,7 +12,7 @@ import numpy as np
 from .buffers import follow
 from .dual import Dual, DualArray, _live, _new, _tags, _wrap, numeric
 from .errors import LeakedDualError, TangentLossError
-from .pytree import flatten
+from .pytree import flatten, flatten_as
 from .rules.table import plain, shape_of
 
 __all__ = [
@@ -321,16 +321,18 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     call = _Call("jvp", f, tuple(range(len(primals))), tuple(primals), {})
     seeds = []
     for k, ((leaves, _), tangent) in enumerate(zip(call.parts, tangents)):
-        given = flatten(tangent)[0]
-        if len(given) != len(leaves):
-            raise ValueError(f"jvp: tangent {k} has another structure than primal {k}")
+        try:
+            given = flatten_as(primals[k], tangent)
+        except ValueError as error:
+            raise ValueError(f"jvp: tangent {k} has another structure than primal {k}: {error}") from None
         seeds += [numeric(t, f"jvp: tangent {k}") for t in given]
     for x, t in zip(call.leaves, seeds):
         if shape_of(t) != shape_of(x):
             raise ValueError(f"jvp: a tangent has shape {shape_of(t)}, its primal {shape_of(x)}")
         if _complex(t) and not _complex(x):
             raise TypeError("jvp: a tangent is complex, its primal real; make the primal complex if that is meant")
-    values, ts, rebuild = call.run([_own(t) for t in seeds])
+    values, ts, rebuild = call.run(seeds)
+    ts = [_own(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
     return rebuild(values), rebuild([_zero(v) if t is None else t for v, t in zip(values, ts)])
 
 
@@ -438,6 +440,7 @@ def _finish_derivative(result: Any, tag: int) -> Any:
 
 def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     if isinstance(argnums, tuple):
+        _positions("derivative", argnums, len(args))
         each = [_derivative(f, k, args, kwargs) for k in argnums]
         return each[0][0] if each else f(*args, **kwargs), tuple(d for _, d in each)
     call = _Call("derivative", f, argnums, args, kwargs)

@@ -1,8 +1,7 @@
-"""Derivatives by differences, and checks of derivatives derived by hand.
+"""Derivatives by differences, and checks of derivatives derived by hand. For slopes of sampled data use `np.gradient`.
 
 Every formula is a sum of values of f over a stencil of points x + o_i, o_i ~ h, with the weights of `stencil_weights`.
 Its truncation error falls as h^p, its rounding error grows as eps |f| / h^k; the default steps balance the two.
-For the slopes of sampled data, not of a function, use `np.gradient`.
 """
 
 from __future__ import annotations
@@ -119,8 +118,8 @@ def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any
                error: bool = False) -> Func:
     """The derivative of f by differences, as a function with f's own signature.
 
-    At a number it has f's output shape. At an array it is the derivative at each element, for f elementwise; other f are
-    a ValueError (finding out takes 2 log2(n) calls). Integers become float64, float32 stays.
+    At a number it has f's output shape. At an array it is the derivative at each element, and refused unless f is
+    elementwise (2 log2(n) calls find out). Integers become float64, float32 stays.
     `method`, with steps h, or l to the left and r to the right:
     - "forward": (f(x+h) - f(x)) / h, error O(h); "backward", its mirror; "central": (f(x+h) - f(x-h)) / 2h, O(h^2);
     - "three_point": [f(x+r) l^2 - f(x-l) r^2 - f(x)(l^2 - r^2)] / (r l^2 + l r^2), error O(lr); orders 1 and 2;
@@ -170,7 +169,6 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
     if _integer(who, "order", order, 1) > {"complex_step": 1, "three_point": 2}.get(method, order):
         raise ValueError(f'{who}: method="{method}" does not reach order {order}; use method="central"')
     wanted = [_integer(who, "argnums", k, -np.inf) for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
-
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         results = []
@@ -238,9 +236,8 @@ def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> Non
     """Raise unless each element of f(x) depends on the same element of x alone."""
     if x.shape != y.shape:
         raise ValueError(f"{who}: f, from shape {x.shape} to {y.shape}, is not elementwise; use numerical.jacobian")
-    index = np.arange(x.size).reshape(x.shape)
-    bits = range((x.size - 1).bit_length())  # any two elements differ in some bit of their indices
-    for still in (index >> bit & 1 == side for bit in bits for side in (0, 1)):
+    index = np.arange(x.size).reshape(x.shape)  # any two elements differ in some bit of theirs
+    for still in (index >> bit & 1 == side for bit in range((x.size - 1).bit_length()) for side in (0, 1)):
         moved = call(np.where(still, x, x + eps ** (1 / 3) * _scale(x)).astype(x.dtype))
         if np.any(still & (np.abs(_wide(moved) - y) > 4 * eps * np.abs(y))):
             raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
@@ -253,13 +250,12 @@ def _refuse_nonanalytic(who: str, call: Func, x: Array, eps: float) -> None:
         slope = call((x + 1j * eps**2 * v).astype(np.result_type(x, np.complex64))).imag / eps**2
     except TypeError as err:
         raise TypeError(f'{who}: the complex step needs an f that takes complex numbers; use method="central"') from err
-    along = lambda t: call((x + t * v).astype(x.dtype))
-    if not _check(who, along, slope, np.zeros((), x.dtype), directions=1, seed=0, rtol=0.01, order=1):
+    if not _check(who, lambda t: call((x + t * v).astype(x.dtype)), slope, np.zeros((), x.dtype), 1, 0, 0.01, 1):
         raise ValueError(f'{who}: f drops imaginary parts (abs, np.real) or is not smooth here; use method="central"')
 
 
 def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Array, Array]:
-    """The stacked measures (value, rounding, ...) at all inner steps, their unrest, and the steadiest step of each element."""
+    """What `measure` gives (value, rounding, ...) at the inner steps, its unrest, each element's steadiest step."""
     rows = []
     with np.errstate(all="ignore"):
         last = measure(float(steps[-1]))  # what f raises even here comes out
@@ -271,16 +267,17 @@ def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Arra
         table = np.stack(np.broadcast_arrays(*rows, last))
         jumps, ratio = np.abs(np.diff(table[:, 0], axis=0)), np.abs(table[:, 0]) / table[:, 1].real
         unrest = np.maximum(jumps[:-1], jumps[1:]) + table[1:-1, 1].real
-    unrest = np.where(np.isnan(unrest), np.inf, unrest)
     # Steps that leave f unchanged, where others change it by little more than rounding, have found nothing.
     lost = (table[1:-1, 0] == 0) & (np.min(ratio, axis=0, where=ratio > 0, initial=np.inf) < 1e10)
-    unrest = np.where(lost & np.any(np.isfinite(unrest) & ~lost, axis=0), np.inf, unrest)[::-1]
+    lost = np.isnan(unrest) | (lost & np.any(np.isfinite(unrest) & ~lost, axis=0))
+    unrest = np.where(lost, np.inf, unrest)[::-1]
     # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
-    storm = np.maximum.accumulate(unrest > 100 * np.minimum.accumulate(unrest, axis=0), axis=0)
-    return table[-2:0:-1], unrest, np.argmin(np.where(storm, np.inf, unrest), axis=0)[None]
+    rough = np.isfinite(unrest) & (unrest > 100 * np.minimum.accumulate(unrest, axis=0))
+    calm = np.where(np.maximum.accumulate(rough, axis=0), np.inf, unrest)
+    return table[-2:0:-1], unrest, np.argmin(calm, axis=0)[None]
 
 
-def _measured_order(steps: Array, errors: Array, rounding: Array) -> float:
+def _order(steps: Array, errors: Array, rounding: Array) -> float:
     """The median slope of log error against log step where truncation rules; NaN where rounding does everywhere."""
     rules = errors > 100 * rounding
     slopes = np.diff(np.log(errors[rules])) / np.diff(np.log(steps[rules]))
@@ -327,22 +324,18 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
         moves = [_moves(who, m, 1, h, point, eps) for h in sizes]
         table = np.array([_quotient(who, call, point, y, eps, 1, False, move) for move in moves])
         result.errors[m], result.rounding[m] = np.abs(table[:, 0] - due), table[:, 1]
-        result.orders[m] = _measured_order(sizes, result.errors[m], table[:, 1])
+        result.orders[m] = _order(sizes, result.errors[m], table[:, 1])
         result.best_steps[m] = float(sizes[np.argmin(result.errors[m])])
     return result
 
 
 @dataclass(frozen=True, repr=False)
 class CheckReport:
-    """What a check found: true if all is right; prints what is wrong; `assert_()` raises it.
-
-    `errors`, `orders`: of each test the relative error and the measured order of its steps (2 if right, 0 if wrong, NaN
-    if differences are exact). `wrong`: (index, given, due) of each wrong entry, the worst first.
-    """
+    """What a check found: true if all is right; prints what is wrong; `assert_()` raises it."""
     ok: bool
-    errors: Array
-    orders: Array
-    wrong: list[tuple[tuple[int, ...], float, float]]
+    errors: Array  # relative, of each test
+    orders: Array  # measured order of each test's steps: 2 if right, 0 if wrong, NaN if the differences are exact
+    wrong: list[tuple[tuple[int, ...], float, float]]  # (index, given, due) of each wrong entry, the worst first
     text: str
 
     def __bool__(self) -> bool:
@@ -362,11 +355,11 @@ def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int
 
     For random directions d, [f(x + t d) - f(x - t d)] / 2t must be d . grad f(x) + O(t^2). The d are unit vectors, the
     same for the same seed, scaled by turns with max(|x|, 1), |x|, and so that all arguments change f alike. t is swept,
-    the steadiest step counts. The error, relative to the largest term of d . grad, may be `rtol` (1e-6, 1e-5 in
-    float32) plus what rounding hides. If one fails, each coordinate is moved alone to find the wrong entries.
-    `order=2` also checks how a function `grad` changes: the difference quotient of e . grad f along d must be the mixed
-    second difference of f. (A Hessian: `check_jacobian(grad, hessian, x)`.) TypeError for what is not real numbers,
-    ValueError for what is not finite or of the wrong shape.
+    the steadiest step counts. The error, relative to the largest term of d . grad, may be `rtol` (1e-6, float32 1e-5)
+    plus what rounding hides. If one fails, each coordinate is moved alone to find the wrong entries. `order=2` also
+    checks how a function `grad` changes: the difference quotient of e . grad f along d must be the mixed second
+    difference of f. (A Hessian: `check_jacobian(grad, hessian, x)`.) TypeError for what is not real numbers, ValueError
+    for what is not finite or of the wrong shape.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.check_gradient(lambda x: np.sum(x**3), lambda x: 3 * x**2, [1.0, 2.0], order=2).assert_()
@@ -385,7 +378,7 @@ def check_jacobian(f: Func, jac: Any, x: Any, *, directions: int = 5, seed: int 
 
 
 def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, rtol: Any, order: int) -> CheckReport:
-    what, x, call = who.replace("_", ".").rpartition(".")[2], _numbers(who, "the argument", at, checked=True), _function(who, f)
+    x, call, what = _numbers(who, "the argument", at, True), _function(who, f), who.replace("_", ".").rpartition(".")[2]
     slope = _function(who, given if callable(given) else lambda _: given, f"the {what}")
     y, j0 = _numbers(who, "the result of f", call(x), True), _numbers(who, f"the {what}", slope(x), True)
     if what == "gradient" and y.ndim:
@@ -403,32 +396,33 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     j0 = J(x)
 
     def judge(vectors: Sequence[Array], steps: Array) -> tuple[Any, ...]:
-        """For each element of f: relative error, derivative as given and due, and of the worst the best step and the order."""
+        """For each element of f its relative error, derivative as given and due; for the worst the best step and order."""
         signs = list(itertools.product((1, -1), repeat=len(vectors)))
 
         def defect(t: float) -> Array:
-            """The mixed difference of f along the vectors less that given; its rounding; the largest term; that given."""
+            """The mixed difference of f along the vectors less that given; rounding; largest term; that given."""
             points = [(x + sum(s * t * v for s, v in zip(row, vectors))).astype(x.dtype) for row in signs]
             values = np.array([np.prod(row) * _wide(call(p)).ravel() for row, p in zip(signs, points)])
             # How far the points really are apart: 2tv after rounding for one vector, nothing but rounding for two.
             terms = j0 * sum(np.prod(row) * (_wide(p) - x) for row, p in zip(signs, points)).ravel()
-            noise = np.abs(values).sum(0) + np.abs(terms).sum(1)
+            told, noise = terms.sum(1), np.abs(values).sum(0) + np.abs(terms).sum(1)
             if len(vectors) == 2:
                 high, low, e = J(x + t * vectors[0]), J(x - t * vectors[0]), 2 * t * vectors[1].ravel()
-                terms, noise = terms + (high - low) * e, noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
-            scale, told = np.max(np.abs(terms), axis=1), terms.sum(1)
-            return np.array([values.sum(0) - told, eps * noise, scale, told]) / (2 * t) ** len(vectors)
+                terms = (high - low) * e
+                told, noise = told + terms.sum(1), noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
+            result = np.array([values.sum(0) - told, eps * noise, np.max(np.abs(terms), axis=1), told])
+            return result / (2 * t) ** len(vectors)
+
         table, unrest, best = _sweep(defect, steps)
-        off, rounding, scale, told = np.moveaxis(table, 1, 0)
+        off, noise, scale, told = np.moveaxis(table, 1, 0)
         limit = scale + 4 * unrest / rtol  # what rounding hides is no error
         error = np.abs(off) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
-        # Beside the steadiest step every other that is steady enough may acquit.
+        # The steadiest step speaks, but every other that is steady enough may acquit.
         steady = unrest <= np.maximum(rtol * scale, np.take_along_axis(unrest, best, 0))
-        best = np.argmin(np.where(steady, error, np.inf), axis=0)[None]
-        error, told, due = (np.take_along_axis(a, best, 0)[0] for a in (error, told, told + off))
+        told, due = (np.take_along_axis(a, best, 0)[0] for a in (told, told + off))
+        error = np.min(np.where(steady, error, np.inf), axis=0)
         i = np.argmax(error)
-        order = _measured_order(steps[-2:0:-1], np.abs(off[:, i]), rounding[:, i])
-        return error, told, due, len(table) - best[0, i], order
+        return error, told, due, len(table) - best[0, i], _order(steps[-2:0:-1], np.abs(off[:, i]), noise[:, i])
 
     size = np.where(x == 0, 1, np.abs(x))
     share = np.max(np.abs(j0), axis=0).reshape(x.shape) * size  # of each argument in the change of f

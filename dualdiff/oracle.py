@@ -1,44 +1,37 @@
 """The oracle: exact derivatives of NumPy functions by sympy, values to 50 digits, a check of derivatives done by hand.
 
-It knows nothing of dualdiff's rules, so that each can be tested against the other. A function is run on symbols. What each
-argument is, is said in the order of the parameters, or by a parameter's name (`W=(2, 3)`):
+It knows nothing of dualdiff's rules, so that each can be tested against the other. A function is run on symbols. What
+each argument is, is said in the order of the parameters, or by a parameter's name (`W=(2, 3)`):
 
 - an int or a tuple is a shape: 3 stands for x_0, x_1, x_2 and (2, 3) for W_00 ... W_12, () for one symbol;
 - a string names scalar symbols, "x" or "x y"; with a shape, ("W", (2, 3)), an array of symbols;
 - anything else (a float, an array) is a constant. Nothing at all: each parameter is a scalar symbol of its name.
 
-`assume=` decides branches on symbols: by a point (one value, a tuple with one for each argument, or a dict), or by linear
-facts ("x_0 > 0, x_1 > x_0"). The result's `region` then says for which arguments it holds.
+`assume=` decides branches on symbols: by a point (one value, a tuple with one for each argument, or a dict), or by
+linear facts ("x_0 > 0, x_1 > x_0"). The result's `region` then says for which arguments it holds.
 """
 
 from __future__ import annotations
 
 import inspect
 import random
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from html import escape
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 __all__ = ["Expressions", "Report", "check", "derivative", "evaluate", "gradient", "hessian", "jacobian", "symbolic"]
 
-if TYPE_CHECKING:
-    from dualdiff import oracle_symbols as engine
-else:
 
-    class engine:  # noqa: N801
-        """dualdiff.oracle_symbols, which imports sympy, on first use."""
-
-        def __getattr__(self, name: str) -> Any:
-            from dualdiff import oracle_symbols
-
-            return getattr(oracle_symbols, name)
-
-    engine = engine()
+# The engine imports sympy and mpmath, so it is imported on first use.
+lazily = {"__getattr__": lambda _, name: getattr(import_module("dualdiff.oracle_symbols"), name)}
+engine: Any = type("Engine", (), lazily)()
 
 
 class Expressions(np.ndarray):  # type: ignore[type-arg]
@@ -47,16 +40,16 @@ class Expressions(np.ndarray):  # type: ignore[type-arg]
     `arguments`: f's symbols by name. `region`: what f's branches were decided by; the result holds there.
     """
 
-    arguments: dict[str, Any] = {}
+    arguments: Any = None
     region: tuple[Any, ...] = ()
     along: Any = None  # for each element, the variable that it is a derivative in, and the function
 
     @classmethod
     def of(cls, expr: Any, arguments: dict[str, Any], region: Any = (), along: Any = None) -> Expressions:
         memo: dict[Any, Any] = {}
+        symbols = {str(s): s for a in arguments.values() for s in np.ravel(a)}
         result = np.empty(np.shape(expr), object).view(cls)
-        named = {str(s): s for a in arguments.values() for s in np.ravel(a)}
-        result[...] = np.frompyfunc(lambda e: engine.rebuild(engine.number(e), named, memo), 1, 1)(np.asarray(expr))
+        result[...] = np.frompyfunc(lambda e: engine.rebuild(engine.number(e), symbols, memo), 1, 1)(np.asarray(expr))
         if engine.sp.I in memo:
             raise ValueError("the result is complex: f, or its derivative, is not real for all real arguments")
         result.arguments, result.region, result.along = arguments, tuple(region), along
@@ -83,23 +76,22 @@ class Expressions(np.ndarray):  # type: ignore[type-arg]
         """The derivatives by the argument of that name."""
         x = np.asarray(self.arguments[name], object)
         memos: list[dict[Any, Any]] = [{} for _ in range(x.size)]
-        slopes = [engine.differentiate(e, s, memo) for e in self.flat for s, memo in zip(x.flat, memos, strict=True)]
+        slopes = [engine.differentiate(e, s, memo) for e in self.flat for s, memo in zip(x.flat, memos)]
         functions = [e for _, e in self.along] if self.along else self.flat
         along = [(s, f) for f in functions for s in x.flat]
         return Expressions.of(_array(slopes, self.shape + x.shape), self.arguments, self.region, along)
 
     def point(self, *values: Any) -> dict[Any, Any]:
         """Symbol -> exact number, from one value for each argument, or from a dict by name."""
-        if len(values) != 1 or not isinstance(values[0], dict):
-            if len(values) != len(self.arguments):
-                raise TypeError(f"a point has a value for each of {', '.join(self.arguments)}; {len(values)} given")
-            values = (dict(zip(self.arguments, values, strict=True)),)
-        point, single = {}, {str(s): s for a in self.arguments.values() for s in np.ravel(a)}
-        for name, value in values[0].items():
-            symbols = self.arguments.get(str(name), single.get(str(name), _symbols(str(name), np.shape(value))))
+        by_name = len(values) == 1 and isinstance(values[0], dict)
+        if not by_name and len(values) != len(self.arguments):
+            raise TypeError(f"a point has a value for each of {', '.join(self.arguments)}; {len(values)} given")
+        point, single = dict[Any, Any](), {str(s): s for a in self.arguments.values() for s in np.ravel(a)}
+        for key, value in values[0].items() if by_name else zip(self.arguments, values):
+            symbols = self.arguments.get(str(key), single.get(str(key), _symbols(str(key), np.shape(value))))
             if np.shape(symbols) != np.shape(value):
-                raise ValueError(f"{name} has shape {np.shape(symbols)}, its value at the point {np.shape(value)}")
-            point |= zip(np.ravel(symbols), map(engine.exactly, np.asarray(value).flat), strict=True)
+                raise ValueError(f"{key} has shape {np.shape(symbols)}, its value at the point {np.shape(value)}")
+            point |= zip(np.ravel(symbols), map(engine.exactly, np.asarray(value).flat))
         if missing := {str(s) for e in self.flat for s in e.free_symbols - point.keys()}:
             raise ValueError(f"the point gives no value for {', '.join(sorted(missing))}")
         return point
@@ -149,7 +141,7 @@ class _Call:
         while len(given) < len(names) and names[len(given)] in named:
             given.append(named.pop(names[len(given)]))
         names += [letter for letter in "xyzuvwabc" if letter not in names]
-        self.positional = [self.argument(*pair) for pair in zip(names, given, strict=False)]
+        self.positional = [self.argument(*pair) for pair in zip(names, given)]
         self.keyword = {name: self.argument(name, spec) for name, spec in named.items()}
 
     def argument(self, name: str, spec: Any) -> tuple[str, Any]:
@@ -170,25 +162,28 @@ class _Call:
         """f of the symbols; run twice, since a function with side effects has no derivative."""
         results = []
         for _ in range(2):
-            value = lambda name, constant: engine.symbols(self.arguments[name]) if name else constant  # noqa: E731
+            arguments = {name: engine.symbols(a) for name, a in self.arguments.items()}
+            positional = (arguments.get(name, constant) for name, constant in self.positional)
+            keyword = {k: arguments.get(name, constant) for k, (name, constant) in self.keyword.items()}
             assumptions = self.assumptions(assume)
             token = engine.assumed.set(assumptions)
             try:
-                result = f(*(value(*a) for a in self.positional), **{k: value(*a) for k, a in self.keyword.items()})
+                result = f(*positional, **keyword)
             finally:
                 engine.assumed.reset(token)
             if result is None or isinstance(result, (dict, str)):
                 raise TypeError(f"f returned {type(result).__name__}, not a number or an array: a forgotten return?")
-            numbers = np.frompyfunc(engine.numeric, 1, 1)(engine.exprs(result))
+            numbers = np.frompyfunc(lambda e: engine.numeric(e), 1, 1)(engine.exprs(result))
             results.append(Expressions.of(numbers, self.arguments, assumptions.region))
         if results[0].shape != results[1].shape or np.any(results[0] != results[1]):
             raise ValueError("f gave two results for the same arguments: it keeps a state or draws random numbers")
         return results[0]
 
     def assumptions(self, assume: Any) -> Any:
-        facts = assume.split(",") if isinstance(assume, str) else assume if isinstance(assume, (list, tuple)) else [assume]
-        if assume is None or all(isinstance(fact, (str, engine.sp.Rel)) for fact in facts):
-            return engine.Assumptions(facts=() if assume is None else tuple(self.formula(fact).item() for fact in facts))
+        facts = assume.split(",") if isinstance(assume, str) else assume
+        facts = [] if assume is None else facts if isinstance(facts, (list, tuple)) else [facts]
+        if all(isinstance(fact, (str, engine.sp.Rel)) for fact in facts):
+            return engine.Assumptions(facts=tuple(self.formula(fact).item() for fact in facts))
         point = Expressions.of(0, self.arguments).point(*(assume if isinstance(assume, tuple) else (assume,)))
         return engine.Assumptions(point)
 
@@ -197,11 +192,9 @@ class _Call:
         given = engine.sp.sympify(given) if isinstance(given, str) else given
         return Expressions.of(engine.exprs(given), self.arguments)
 
-    def names(self, argnums: int | tuple[int, ...]) -> list[str]:
-        try:
-            chosen = [self.positional[k][0] for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
-        except (IndexError, TypeError):
-            chosen = [""]
+    def names(self, argnums: Any) -> list[str]:
+        wanted = argnums if isinstance(argnums, tuple) else (argnums,)
+        chosen = [self.positional[k][0] if k in range(len(self.positional)) else "" for k in wanted]
         if not all(chosen):
             raise ValueError(f"argnums={argnums!r}: f's symbolic arguments are {', '.join(self.arguments)}")
         return chosen
@@ -226,8 +219,9 @@ def _elementwise(result: Expressions, name: str) -> Expressions:
         return slopes
     square = slopes.reshape(n, -1)
     if slopes.shape != result.shape * 2 or any(square[i, j] != 0 for i in range(n) for j in range(n) if i != j):
-        raise ValueError("derivative is for functions of a number, or elementwise ones, and f is neither: use jacobian")
-    return Expressions.of(square.diagonal().reshape(result.shape), result.arguments, result.region, slopes.along[:: n + 1])
+        raise ValueError("derivative is for functions of a number and elementwise ones, and f is neither: use jacobian")
+    diagonal = square.diagonal().reshape(result.shape)
+    return Expressions.of(diagonal, result.arguments, result.region, slopes.along[:: n + 1])
 
 
 def symbolic(f: Any, *shapes_or_names: Any, assume: Any = None, **named: Any) -> Expressions:
@@ -273,23 +267,24 @@ def hessian(f: Any, *shapes_or_names: Any, argnums: Any = 0, assume: Any = None,
     return _transform(f, shapes_or_names, named, argnums, assume, lambda r, x: _scalar(r).jacobian(x).jacobian(x))
 
 
-def derivative(f: Any, *shapes_or_names: Any, argnums: Any = 0, order: int = 1, assume: Any = None, **named: Any) -> Any:
-    """The exact derivative by a number, of f's shape; at each element for an elementwise function of an array.
+def derivative(f: Any, *shapes_or_names: Any, order: int = 1, argnums: Any = 0, assume: Any = None,
+               **named: Any) -> Any:  # fmt: skip
+    """The exact derivative by a number, of f's shape, `order=` times; at each element for an elementwise f of an array.
 
     >>> import dualdiff as dd, numpy as np
     >>> float(dd.oracle.derivative(lambda x: np.sin(x) / x, order=2).at(0))
     -0.3333333333333333
     """
-    slope = lambda r, x: [r := _elementwise(r, x) for _ in range(order)][-1]  # noqa: E731
+    slope = lambda r, x: [r := _elementwise(r, x) for _ in range(order)][-1]
     return _transform(f, shapes_or_names, named, argnums, assume, slope)
 
 
 def evaluate(expr: Any, *point: Any, digits: int = 50) -> Any:
     """The value of an exact result, or of sympy expressions, to that many digits: an mpmath number or an array of them.
 
-    `point` has a value for each of f's arguments (each symbol, in alphabetical order, of bare expressions), or is a dict by
-    name; floats count as the binary numbers they are. A removable singular point has its limit, a kink the middle of both
-    sides. ValueError at points that are not finite, and where there is no real value.
+    `point` has a value for each of f's arguments (each symbol, in alphabetical order, of bare expressions), or is a
+    dict by name; floats count as the binary numbers they are. A removable singular point has its limit, a kink the
+    middle of both sides. ValueError at points that are not finite, and where there is no real value.
 
     >>> import dualdiff as dd, sympy
     >>> x = sympy.Symbol("x")
@@ -310,18 +305,12 @@ def evaluate(expr: Any, *point: Any, digits: int = 50) -> Any:
 
 def _text(arguments: dict[str, Any], point: dict[Any, Any]) -> str:
     """A point for people: x = [1, 2], t = 0.5."""
-    shown = np.frompyfunc(lambda s: engine.shown(point[s]), 1, 1)
-    return ", ".join(f"{name} = {np.asarray(shown(a), object).tolist()}" for name, a in arguments.items()).replace("'", "")
+    shown = {name: np.frompyfunc(lambda s: engine.shown(point[s]), 1, 1)(a) for name, a in arguments.items()}
+    return ", ".join(f"{name} = {np.asarray(v, object).tolist()}" for name, v in shown.items()).replace("'", "")
 
 
-class Mistake(NamedTuple):
-    """A wrong component: its name, its value as given and as due at the report's point, and both expressions."""
-
-    name: str
-    given: Any
-    due: Any
-    given_expr: Any
-    due_expr: Any
+# A wrong component: its name, its value as given and as due at the report's point, and both expressions.
+Mistake = namedtuple("Mistake", "name given due given_expr due_expr")
 
 
 @dataclass
@@ -349,7 +338,8 @@ class Report:
 
     def lines(self, show: Callable[[Any], str] = str) -> Iterator[str]:
         if self.ok:
-            yield f"right ({'proved by algebra' if self.proved else f'at all {self.points} points tried'}): {show(self.due)}"
+            how = "proved by algebra" if self.proved else f"the same at {self.points} points"
+            yield f"right ({how}): {show(self.due)}"
             return
         parts = f" in {len(self.mistakes)} of {self.due.size} components" * bool(self.mistakes and self.due.ndim)
         yield f"wrong{parts}, at {self.point}"
@@ -371,8 +361,8 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
           rtol: float = 1e-12, **named: Any) -> Report:  # fmt: skip
     """Whether `manual` is the derivative of f by one argument, in its shape convention: out.shape + in.shape.
 
-    `manual` is a function of f's arguments, or sympy expressions or text, or numbers for the point `at` (with an `rtol` that
-    suits their digits). Proved by algebra if that is easy, else compared at 12 points, kinks left out.
+    `manual` is a function of f's arguments, or sympy expressions or text, or numbers for the point `at` (with an `rtol`
+    that suits their digits). Proved by algebra if that is easy, else compared at 12 points, kinks left out.
 
     >>> import dualdiff as dd, numpy as np
     >>> dd.oracle.check(lambda x: np.sin(x**2), lambda x: np.cos(x**2), at=2)
@@ -382,17 +372,18 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
         due   2*x*cos(x**2)
     perhaps chain rule: the inner derivative d(x**2)/dx = 2*x is missing
     """
+    function = callable(manual)
     if isinstance(argnums, tuple):
-        part = lambda i: (lambda *x, **options: manual(*x, **options)[i]) if callable(manual) else manual[i]  # noqa: E731
-        reports = [check(f, part(i), *shapes_or_names, argnums=n, at=at, assume=assume, rtol=rtol, **named)
-                   for i, n in enumerate(argnums)]  # fmt: skip
+        part: Callable[[int], Any] = lambda i: (lambda *x, **options: manual(*x, **options)[i]) if function else manual[i]
+        options = {"at": at, "assume": assume, "rtol": rtol, **named}
+        reports = [check(f, part(i), *shapes_or_names, argnums=n, **options) for i, n in enumerate(argnums)]
         return next((report for report in reports if not report), reports[-1])
     call = _Call(f, shapes_or_names, named)
     (name,) = call.names(argnums)
 
     def traced(assume: Any) -> tuple[Expressions, Expressions, Expressions]:
         value = call.run(f, assume)
-        return value, value.jacobian(name), call.run(manual, assume) if callable(manual) else call.formula(manual)
+        return value, value.jacobian(name), call.run(manual, assume) if function else call.formula(manual)
 
     try:
         fixed = traced(assume)
@@ -408,28 +399,27 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
             right = (value.at(*point), np.asarray(due.at(*point), object))[1]
         except engine.UndefinedError:
             continue
-        if at is None and _on_edge((*due.flat, *given.flat, *due.region), exact):
+        if tried == 12 or (at is None and _on_edge((*due.flat, *given.flat, *due.region), exact)):
             continue
         try:
             left = np.asarray(given.at(*point), object)
         except engine.UndefinedError:
             left = np.full(given.shape, engine.mp.nan)
-        tried, report, floats = tried + 1, Report(due, point=_text(call.arguments, exact)), (left.astype(float), right.astype(float))
-        if left.shape != right.shape:
-            report.guess = f"the shape: given {left.shape}, due {right.shape}, {_shape_slip(*floats)}"
-            return report
-        close = [left[i] == right[i] or abs(left[i] - right[i]) <= rtol * abs(right[i]) for i in np.ndindex(due.shape)]
-        wrong = [i for i, right_ in zip(np.ndindex(due.shape), close, strict=True) if not right_]
-        for i in wrong:
-            out, x = list(i[: value.ndim]), np.asarray(call.arguments[name], object)[i[value.ndim :]]
-            report.mistakes.append(Mistake(f"df{out or ''}/d{x}", left[i], right[i], given[i], due[i]))
-        if wrong:
-            i, x = wrong[0], np.asarray(call.arguments[name], object)[wrong[0][value.ndim :]]
-            places = [value.point(*p) for p in points]
-            report.guess = _array_slip(*floats) or _slip(value[i[: value.ndim]], x, given[i], due[i], places)
-            return report
-        if tried == 12:
-            break
+        tried, fits = tried + 1, left.shape == right.shape
+        off = [i for i in np.ndindex(due.shape) if fits and not abs(left[i] - right[i]) <= rtol * abs(right[i])]
+        wrong = [i for i in off if left[i] != right[i]]  # infinities may be equal
+        if fits and not wrong:
+            continue
+        slip = _array_slip(left.astype(float), right.astype(float))
+        if not fits:
+            slip = f"the shape: given {left.shape}, due {right.shape}, {slip or 'which no reordering or sum explains'}"
+        xs = [np.asarray(call.arguments[name], object)[i[value.ndim :]] for i in wrong]
+        if not slip:
+            i, places = wrong[0], [value.point(*p) for p in points]
+            slip = _slip(value[i[: value.ndim]], xs[0], given[i], due[i], places)
+        names = [f"df{list(i[: value.ndim]) or ''}/d{x}" for i, x in zip(wrong, xs)]
+        mistakes = [Mistake(n, left[i], right[i], given[i], due[i]) for n, i in zip(names, wrong)]
+        return Report(due, point=_text(call.arguments, exact), mistakes=mistakes, guess=slip)
     if not tried:
         raise ValueError("f is not real at any of the points tried: give at= one where it is")
     proved = bool(fixed) and at is None and all(_is_zero(e) for e in np.ravel(given - due))
@@ -437,13 +427,14 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
 
 
 def _points(arguments: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Points with short decimals, no two coordinates equal; in (0, 1) and (-1, 1) as well, for arcsin and the like."""
+    """Points with short decimals, no two coordinates equal; in (0, 1) and (-1, 1) too, for arcsin and the like."""
     size = sum(np.size(a) for a in arguments.values())
     for k in range(60):
         low, high, parts = ((0, 5, 1), (0, 1, 10), (-3, 3, 2), (1, 9, 2), (-1, 1, 10))[(k - (size > 4)) % 5]
         parts *= 1 + 2 * size // (parts * (high - low))
-        numbers = iter(random.Random(k).sample([n for n in range(low * parts + 1, high * parts) if n], size))
-        yield tuple(_array([Fraction(next(numbers), parts) for _ in np.ravel(a)], np.shape(a)) for a in arguments.values())
+        numbers = random.Random(k).sample([n for n in range(low * parts + 1, high * parts) if n], size)
+        chosen = iter([Fraction(n, parts) for n in numbers])
+        yield tuple(_array([next(chosen) for _ in range(np.size(a))], np.shape(a)) for a in arguments.values())
 
 
 def _on_edge(expressions: Any, point: dict[Any, Any]) -> bool:
@@ -459,34 +450,25 @@ def _is_zero(expr: Any) -> bool:
     return bool(expr == 0 or (expr.count_ops() < 60 and engine.sp.simplify(expr) == 0))
 
 
-def _shape_slip(given: Any, due: Any) -> str:
-    if given.T.shape == due.shape and np.allclose(given.T, due):
-        return "transposed"
-    if given.size == due.size and np.allclose(given.ravel(), due.ravel()):
-        return "a row or a column where the shape convention has the argument's own shape"
-    if given.shape * 2 == due.shape and np.allclose(np.diag(given), due):
-        return "only the diagonal of the Jacobian of an elementwise function"
-    for axis in range(max(given.ndim, due.ndim)):
-        if axis < due.ndim and due.sum(axis).shape == given.shape and np.allclose(due.sum(axis), given):
-            return f"summed over axis {axis}, where the components stay apart"
-        if axis < given.ndim and given.sum(axis).shape == due.shape and np.allclose(given.sum(axis), due):
-            return f"not summed over axis {axis}: what f broadcasts, its derivative sums"
-    return "and no transposition or sum explains it"
-
-
 def _array_slip(given: Any, due: Any) -> str:
-    if given.ndim == 2 and given.T.shape == due.shape and np.allclose(given.T, due):
-        return "transposed"
-    summed = given.size > 1 and np.allclose(given, due.sum())
-    return "the sum over all components, where they stay apart" if summed else ""
+    """What a transposition, a sum or a shape explains."""
+    column = "a row or a column, where the shape convention has the argument's own shape"
+    diagonal = "only the diagonal of the Jacobian of an elementwise function"
+    alone, over = "where the components stay apart", "what f broadcasts, its derivative sums"
+    tries = [("transposed", given.T, due), (column, given.ravel(), due.ravel())]
+    tries += [(diagonal, np.diag(given), due)] if given.ndim == 1 else []
+    tries += [(f"summed over axis {k}, {alone}", given, due.sum(k)) for k in range(due.ndim)]
+    tries += [(f"not summed over axis {k}: {over}", given.sum(k), due) for k in range(given.ndim)]
+    tries += [(f"the sum over all components, {alone}", given, np.full(due.shape, due.sum()))]
+    return next((slip for slip, a, b in tries if a.shape == b.shape and np.allclose(a, b)), "")
 
 
 def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) -> str:
-    """A guess at the slip in one component: the derivative of f with one operation done wrong equals the given one."""
+    """A guess at the slip in one component: with one operation of f differentiated wrongly it is what was given."""
 
     def at(expr: Any, point: dict[Any, Any]) -> Any:
         try:
-            return engine.values([expr], [x], point, 20)[0]
+            return engine.values([expr], [None], point, 20)[0]
         except (engine.UndefinedError, engine.NotDifferentiableError):
             return engine.mp.nan
 
@@ -500,11 +482,10 @@ def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) ->
         for slip, slope in engine.slips(node, x):
             candidate = due + outer * (slope - engine.differentiate(node, x, {}))
             if samples and all(abs(at(candidate, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
-                return slip
+                return str(slip)
     ratios = [g / d for _, g, d in samples if d]
     if not ratios or any(abs(r - ratios[0]) > 1e-9 * abs(r) for r in ratios):
         return ""
     factor = Fraction(float(ratios[0])).limit_denominator(1000)
-    if factor == 1:
-        return "a rounded number: rtol= says how many digits count"
-    return "the sign" if factor == -1 else f"a constant factor: given is {factor} times what is due"
+    usual = {Fraction(1): "a rounded number: rtol= says how many digits count", Fraction(-1): "the sign"}
+    return usual.get(factor, f"a constant factor: given is {factor} times what is due")

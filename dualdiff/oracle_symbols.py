@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
@@ -57,11 +57,11 @@ def exactly(value: Any) -> Any:
     return exact
 
 
-# --- functions with a derivative everywhere, where sympy's own give DiracDelta or none ---------------------------------
+# --- functions with a derivative everywhere, where sympy's own give DiracDelta or none ---
 
 
 class Real(sp.Function):  # type: ignore[misc]
-    """A real function with the conventions for kinks; unless said otherwise piecewise constant: slope 0, at jumps too."""
+    """A real function with the conventions for kinks; piecewise constant by default: slope 0, at the jumps too."""
 
     is_extended_real = True
     slope = staticmethod(lambda i, *x: 0)
@@ -82,7 +82,8 @@ class Real(sp.Function):  # type: ignore[misc]
 
 def own(name: str, value: Any, exact: bool = True, **more: Any) -> Any:
     """A Real function; `value` computes it for mpmath numbers and, if exact, for Fractions."""
-    return type(name, (Real,), {"exact": exact} | {k: staticmethod(v) for k, v in (more | {"value": value}).items()})
+    rules = {k: staticmethod(v) for k, v in {"value": value, **more}.items()}
+    return type(name, (Real,), {"exact": exact, **rules})
 
 
 def simpler_abs(x: Any) -> Any:
@@ -99,8 +100,8 @@ Abs = own("Abs", abs, slope=lambda i, x: sign(x), simpler=simpler_abs, power=lam
 Max = own("Max", max, slope=lambda i, *x: step(*(x[i] - a for a in x[:i] + x[i + 1 :])),
           simpler=lambda *x: x[0] if len(x) == 1 else None)  # fmt: skip
 Min = own("Min", min, slope=lambda i, *x: step(*(a - x[i] for a in x[:i] + x[i + 1 :])), simpler=Max.simpler)
-cbrt = own("cbrt", lambda x: mp.sign(x) * mp.cbrt(abs(x)), exact=False, slope=lambda i, x: 1 / (3 * cbrt(x) ** 2),
-           power=lambda x, n: x ** (n / 3) if (n / 3).is_integer else None)  # fmt: skip
+cbrt: Any = own("cbrt", lambda x: mp.sign(x) * mp.cbrt(abs(x)), exact=False, slope=lambda i, x: 1 / (3 * cbrt(x) ** 2),
+                power=lambda x, n: x ** (n / 3) if (n / 3).is_integer else None)  # fmt: skip
 INSTEAD = {sp.Abs: Abs, sp.sign: sign, sp.floor: floor, sp.ceiling: ceiling, sp.Max: Max, sp.Min: Min}
 INSTEAD[sp.Heaviside] = lambda x, at_0: step(x)
 
@@ -112,12 +113,12 @@ def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
         if expr.is_Symbol or not args:
             memo[expr] = symbols.get(expr.name, expr) if expr.is_Symbol else number(expr)
         else:
-            same = expr.func not in INSTEAD and all(a is b for a, b in zip(args, expr.args, strict=True))
+            same = expr.func not in INSTEAD and all(a is b for a, b in zip(args, expr.args))
             memo[expr] = expr if same else INSTEAD.get(expr.func, expr.func)(*args)
     return memo[expr]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def partials(expr: Any) -> list[tuple[Any, Any]]:
     """The arguments of the outermost operation of expr, each with sympy's derivative by it."""
     dummies = {a: sp.Dummy(real=True) for a in expr.args if not a.is_number}
@@ -129,7 +130,7 @@ def partials(expr: Any) -> list[tuple[Any, Any]]:
 
 
 def differentiate(expr: Any, x: Any, memo: dict[Any, Any]) -> Any:
-    """d expr / dx by the chain rule, shared parts visited once (sympy's `diff` walks them again and again: 60 x slower)."""
+    """d expr / dx by the chain rule, shared parts visited once (in sympy's `diff` again and again: 60 times slower)."""
     if expr not in memo:
         if isinstance(expr, sp.Piecewise):
             memo[expr] = sp.Piecewise(*((differentiate(e, x, memo), claim) for e, claim in expr.args))
@@ -140,7 +141,7 @@ def differentiate(expr: Any, x: Any, memo: dict[Any, Any]) -> Any:
     return memo[expr]
 
 
-# --- NumPy's functions in sympy's words --------------------------------------------------------------------------------
+# --- NumPy's functions in sympy's words ---
 
 
 def claim(e: Any) -> Any:
@@ -160,9 +161,9 @@ def where(c: Any, x: Any, y: Any) -> Any:
 ELEMENTWISE: dict[str, Any] = {
     **{name: getattr(sp, name) for name in "sqrt exp log sin cos tan sinh cosh tanh erf erfc erfinv gamma".split()},
     **{"arc" + name[1:]: getattr(sp, name) for name in "asin acos atan atan2 asinh acosh atanh".split()},
-    **{"less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge, "equal": sp.Eq, "not_equal": sp.Ne},
-    **{"sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "absolute": Abs, "fabs": Abs, "cbrt": cbrt},
-    **{"maximum": Max, "minimum": Min, "gammaln": sp.loggamma},
+    **{"less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge, "maximum": Max, "minimum": Min},
+    **{"equal": sp.Eq, "not_equal": sp.Ne, "sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "cbrt": cbrt},
+    **{"absolute": Abs, "fabs": Abs, "gammaln": sp.loggamma},
     **dict.fromkeys(["positive", "conjugate"], lambda x: x),
     **dict.fromkeys(["rad2deg", "degrees"], lambda x: 180 * x / sp.pi),
     **dict.fromkeys(["deg2rad", "radians"], lambda x: sp.pi * x / 180),
@@ -251,13 +252,13 @@ def matrix(rule: Any) -> Any:
 FUNCTIONS: dict[str, Any] = {
     **{name: functools.partial(apply, name) for name in ("sinc", "isclose")},
     **{"nan" + name: getattr(np, name) for name in "sum prod mean max min var std cumsum cumprod".split()},
-    **{name: lambda *x, make=getattr(np, name), **options: make(*x, **options).astype(object)
+    **{name: functools.partial(lambda name, *x, **options: getattr(np, name)(*x, **options).astype(object), name)
        for name in "zeros ones empty full arange linspace eye identity array asarray".split()},
     **{f"{name}_like": lambda a, *_, v=v, shape=None, **__: np.full(np.shape(a) if shape is None else shape, v, object)
        for name, v in {"zeros": 0, "empty": 0, "ones": 1}.items()},
     "where":           lambda c, *x: apply("where", c, *x) if x else np.nonzero(c),
     "select":          lambda conditions, choices, default=0: functools.reduce(
-        lambda rest, pair: np.where(*pair, rest), [*zip(conditions, choices, strict=True)][::-1], default),
+        lambda rest, pair: np.where(pair[0], pair[1], rest), [*zip(conditions, choices)][::-1], default),
     "linalg.norm":     norm,
     "linalg.det":      matrix(lambda m: m.det(method="berkowitz")),
     "linalg.inv":      matrix(lambda m: m.adjugate() / m.det(method="berkowitz")),
@@ -271,11 +272,11 @@ BUFFER = (
     "np.zeros(n, like=x) for a buffer that it is stored in, np.trunc(x) for int(x)"
 )
 UNDECIDED = (
-    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, np.maximum, np.max, "
-    "np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
+    "f branches on {claim} (if, while, max, min, sort, a mask), which symbols can't decide: write np.where, "
+    "np.maximum, np.max, np.stack for np.array, or give assume= a point, or facts such as assume='x_0 > 0'"
 )
 
-# --- symbols that NumPy accepts -----------------------------------------------------------------------------------------
+# --- symbols that NumPy accepts ---
 
 
 class Assumptions:
@@ -297,7 +298,8 @@ class Assumptions:
 
     def implied(self, claim: Any) -> bool:
         """No point has the facts without the claim: sympy knows this of linear inequalities."""
-        other = sp.Not(claim).replace(sp.Eq, lambda a, b: (a <= b) & (a >= b)).replace(sp.Ne, lambda a, b: (a < b) | (a > b))
+        other = sp.Not(claim).replace(sp.Eq, lambda a, b: (a <= b) & (a >= b))
+        other = other.replace(sp.Ne, lambda a, b: (a < b) | (a > b))
         try:
             return not sp.logic.inference.satisfiable(sp.And(*self.facts, other), use_lra_theory=True)
         except Exception:  # sympy's several errors for what is not linear
@@ -347,10 +349,11 @@ def call_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **o
     name, arrays = ufunc.__name__, [np.asarray(lift(x)) for x in inputs]
     options = {k: options[k] for k in ("axis", "axes", "keepdims", "initial", "where") if k in options}
     masked = options.get("where", True) is not True
-    own_loop = all(x.dtype != object for x in arrays) or set(ufunc.types) == {"O" * ufunc.nin + "->" + "O" * ufunc.nout}
-    if own_loop or ufunc.signature or (method in ("reduce", "at") and name not in REDUCED):
+    loops = {"O" * ufunc.nin + "->" + "O" * ufunc.nout}
+    native = all(x.dtype != object for x in arrays) or set(ufunc.types) == loops or ufunc.signature
+    if native or (method in ("reduce", "at") and name not in REDUCED):
         start = {"initial": ufunc.identity} if masked and ufunc.identity is not None else {}
-        result = lower(getattr(ufunc, method)(*arrays, **start | options))  # of indices, np.vectorize, matmul, add.reduce
+        result = lower(getattr(ufunc, method)(*arrays, **start | options))  # indices, np.vectorize, matmul, add.reduce
     elif masked:
         raise NotDifferentiableError(f"np.{name}(..., where=...) has no symbolic form in the oracle: use np.where")
     elif method == "reduce":
@@ -439,19 +442,20 @@ def concrete(key: Any) -> Any:
     return np.asarray(key, bool) if isinstance(key, SymArray) and key.dtype == object else key
 
 
-# --- values to 50 digits ------------------------------------------------------------------------------------------------
+# --- values to 50 digits ---
+
+
+MPMATH = {"ceiling": "ceil", "Exp1": "e", "Pi": "pi", "Infinity": "inf", "NegativeInfinity": "ninf"}
+ORDERS = {sp.Lt: (-1,), sp.Le: (-1, 0), sp.Gt: (1,), sp.Ge: (1, 0), sp.Eq: (0,), sp.Ne: (-1, 1)}
+LOGIC: dict[Any, Any] = {sp.And: all, sp.Or: any, sp.Not: lambda v: not next(v), sp.Xor: lambda v: sum(v) % 2 == 1}
 
 
 class Evaluator:
     """Values at a point at mpmath's current precision, shared parts computed once.
 
     An int is exact; an mpf 0 may be what a cancellation left. `along` is the variable that an expression is a partial
-    derivative in, with the function: where it is singular, limits come from where the function is real, along that axis first.
+    derivative in, and the function: singular points have limits from where the function is real, along that axis first.
     """
-
-    names = {"ceiling": "ceil", "Exp1": "e", "Pi": "pi", "Infinity": "inf", "NegativeInfinity": "ninf"}
-    orders = {sp.Lt: (-1,), sp.Le: (-1, 0), sp.Gt: (1,), sp.Ge: (1, 0), sp.Eq: (0,), sp.Ne: (-1, 1)}
-    logic = {sp.And: all, sp.Or: any, sp.Not: lambda v: not next(v), sp.Xor: lambda v: sum(v) % 2 == 1}
 
     def __init__(self, point: dict[Any, Any], along: Any = None, limits: bool = True) -> None:
         self.point, self.along, self.limits, self.memo = point, along, limits, dict[Any, Any]()
@@ -475,19 +479,19 @@ class Evaluator:
         if expr.is_Symbol:
             value = self.point[expr]
             return self(value) if isinstance(value, sp.Basic) else value
-        if expr.func in self.logic or expr in (sp.true, sp.false):
-            return self.logic[expr.func](map(self, expr.args)) if expr.args else bool(expr)
+        if expr.func in LOGIC or expr in (sp.true, sp.false):
+            return LOGIC[expr.func](map(self, expr.args)) if expr.args else bool(expr)
         args, name = [self(a) for a in expr.args], expr.func.__name__
         if expr.is_Relational:
-            return self.order(*args) in self.orders[expr.func]
-        rule = expr.func.value if isinstance(expr, Real) else getattr(mp, self.names.get(name, name), None)
+            return self.order(*args) in ORDERS[expr.func]
+        rule: Any = expr.func.value if isinstance(expr, Real) else getattr(mp, MPMATH.get(name, name), None)
         if isinstance(expr, (sign, floor, ceiling, rint, step)):  # what rounding moved off an integer, back to it
             value = rule(*(a if mp.isinf(a) or self.order(a, mp.nint(a)) else mp.nint(a) for a in args))
             return int(value) if value == int(value) else mp.mpf(value.numerator) / value.denominator
         try:
             return rule(*args) if args else +rule
         except (ValueError, ZeroDivisionError, TypeError):
-            raise UndefinedError(f"{name} has a pole" if rule and args else f"{name} has no value") from None
+            raise UndefinedError(f"{name} has {'a pole' if rule and args else 'no value'}") from None
 
     def _Add(self, expr: Any) -> Any:
         terms = [self(a) for a in expr.args]
@@ -526,29 +530,27 @@ class Evaluator:
         return 0 if close else 1 if a > b else -1
 
     def limit(self, expr: Any, error: UndefinedError) -> Any:
-        """The limit along `along`, else the common one along several lines through the point."""
+        """The limit along the axis, else the common one along several lines; the mean where two sides differ."""
         moving = sorted(expr.free_symbols & self.point.keys(), key=str) if self.limits else []
-        count = min(4, len(moving) ** 2)
-        lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in range(count)]
-        axis = self.along[0] if self.along else None
-        if axis in moving and (value := self.line_limit(expr, {axis: 1}, error)) is not None:
-            return value
-        values = [v for line in lines if (v := self.line_limit(expr, line, error)) is not None]
-        if not values or any(self.order(v, values[0]) for v in values):
-            raise error
-        return values[0]
+        slants = range(min(4, len(moving) ** 2))
+        lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in slants]
+        axes: list[Any] = [{self.along[0]: 1}] if self.along and self.along[0] in moving else []
+        for group in (axes, lines):
+            found = []
+            for line in group:
+                sides = [v for sign in (1, -1) if (v := self.side(expr, line, sign)) is not None]
+                if any(map(mp.isnan, sides)) or (len(set(sides)) == 2 and any(map(mp.isinf, sides))):
+                    raise error
+                opposite = len(sides) == 2 and self.order(sides[0], -sides[1]) == 0
+                found += [0 if opposite else sides[0] if len(set(sides)) == 1 else mp.fsum(sides) / 2] if sides else []
+            if any(self.order(v, found[0]) for v in found):
+                raise error
+            if found:
+                return found[0]
+        raise error
 
-    def line_limit(self, expr: Any, line: dict[Any, Any], error: UndefinedError) -> Any:
-        """The mean of the limits from both sides; the one side's where f is not real on the other; None without any."""
-        sides = [v for sign in (1, -1) if (v := self.side_limit(expr, line, sign, error)) is not None]
-        if not sides or all(v == sides[0] for v in sides):
-            return sides[0] if sides else None
-        if any(map(mp.isinf, sides)):
-            raise error
-        return 0 if self.order(sides[0], -sides[1]) == 0 else mp.fsum(sides) / 2
-
-    def side_limit(self, expr: Any, line: dict[Any, Any], sign: int, error: UndefinedError) -> Any:
-        """The limit from one side, from two tiny steps."""
+    def side(self, expr: Any, line: dict[Any, Any], sign: int) -> Any:
+        """The limit from one side, by two tiny steps: None where the function is not real, nan if there is no limit."""
         digits, values = 2 * mp.dps, []
         with mpmath.workdps(10 * digits):
             for h in (mp.mpf(10) ** -digits, mp.mpf(10) ** (-2 * digits)):
@@ -560,13 +562,10 @@ class Evaluator:
                 except UndefinedError:
                     return None
             first, second = map(abs, values)
-            if self.order(*values) == 0:
-                return values[1]
             if second < first**1.5 < 1e-6:  # decays like a power of h
                 return 0
-            if second > 1.5 * first > 15:
-                return mp.sign(values[1]) * mp.inf
-        raise error
+            unbounded = mp.sign(values[1]) * mp.inf if second > 1.5 * first > 15 else mp.nan
+            return values[1] if self.order(*values) == 0 else unbounded
 
 
 def shown(value: Any) -> str:

@@ -117,15 +117,19 @@ def _clear(zero: Any, product: Any) -> Any:
     return np.where(zero, np.zeros((), getattr(product, "dtype", float)), product)[()]
 
 
-def scale(t: Any, w: Any, select: bool = False) -> Any:
+def scale(t: Any, w: Any, select: bool = False, spare: bool = False) -> Any:
     """w * t for a dense tangent; a tangent that is exactly 0 stays 0 even against an infinite or NaN weight.
 
     With `select` the weights say which branch was taken, and a weight of 0 gives 0 even against an infinite tangent.
+    With `spare` the array w may be used for the result: new memory is what large arrays cost most.
     """
     if type(w) is int:
         return t if w == 1 else -t if w == -1 else t * w
+    known = finite(w)
+    if known and spare and not select and type(t) is type(w) is np.ndarray and t.shape == w.shape and t.dtype == w.dtype:
+        return np.multiply(t, w, out=w)
     product = t * w
-    if not finite(w):
+    if not known:
         zero = t == 0
         if np.any(zero):
             product = _clear(zero, product)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import dualdiff as dd
 from dualdiff import Dual, DualArray, NotDifferentiableError, TangentLossError
 
-settings.register_profile("short", max_examples=60, deadline=None)
+settings.register_profile("short", max_examples=60, deadline=None, derandomize=True)
 settings.load_profile("short")
 
 
@@ -281,6 +281,11 @@ STATEMENTS = [
     "y = np.ones(3, like=x); y[:] *= x[:, 0]",
     "y = np.eye(4, like=x); y[0] = x[0]",
     "y = np.array([x[0, 0], x[1, 1]], like=x); y[0] *= 2",
+    "y = 0 * x; y += x",
+    "y = 1 * x; y *= x; y[0] += x[1]",
+    "y = 0.0 + x; y -= 0; y /= 1; y[0] = 0",
+    "a = np.asarray(y, like=x); a *= x",
+    "a = np.ravel(y[0, ::2]); a *= x[0, :2]",  # a copy, since it is not contiguous
     "np.multiply(x, 2.0, out=y)",
     "np.add(x, y, out=y, where=mask)",
     "np.sin(x, out=y[::-1])",

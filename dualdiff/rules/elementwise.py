@@ -29,7 +29,7 @@ def _root(x: Any) -> Any:
 
 def _share(d: Any, exp: Callable[[Any], Any], where: Callable[..., Any]) -> Any:
     """1 / (1 + exp(d)), accurate to its smallest values."""
-    e = exp(-abs(d))
+    e = exp(where(d > 0, -d, d))  # abs(d) would have slope 0 at 0 in a second derivative
     return where(d > 0, e / (1 + e), 1 / (1 + e))
 
 
@@ -103,14 +103,9 @@ SCALAR = SimpleNamespace(
 )
 
 
-def _constant(slope: Any) -> Callable[..., Any]:
-    return slope if callable(slope) else lambda *_: slope
-
-
 def elementwise(function: Any, *partials: Any, select: bool = False) -> None:
-    """Add one line to the table; a partial is a number where it is constant."""
-    scalar = getattr(SCALAR, function.__name__, None)
-    ELEMENTWISE[function] = Elementwise(function, tuple(_constant(p) for p in partials), scalar, select)
+    """Add one line to the table."""
+    ELEMENTWISE[function] = Elementwise(function, partials, getattr(SCALAR, function.__name__, None), select)
 
 
 # ---------------------------------------------------------------- the table: y is the value
@@ -123,11 +118,14 @@ def _power_base(m: Any, x: Any, y: Any, z: Any) -> Any:
     """
     if type(y) is int or type(y) is float:
         if y == 0:
-            return 0
+            return 0.0
+        if y == 2:
+            return 2 * x
         if (y - 1) + 1 == y:
             return y * x ** (y - 1)
-    safe = (abs(z) > 1e-290) & (abs(z) < 1e290)
-    return m.where(y == 0, 0.0, m.where(safe, y * (z / x), y * x ** (y - 1)))
+    safe = (abs(z) > 1e-290) & (abs(z) < 1e290) & (x != 0)
+    below = m.where((x == 0) & (y == 0), 1.0, y) - 1
+    return m.where(safe, y * (z / x), y * x**below)
 
 
 def _power_exponent(m: Any, x: Any, y: Any, z: Any) -> Any:
@@ -139,10 +137,10 @@ def _power_exponent(m: Any, x: Any, y: Any, z: Any) -> Any:
 elementwise(np.positive,     1)
 elementwise(np.conjugate,    1)                                                # of a real number
 elementwise(np.negative,    -1)
-elementwise(np.deg2rad,      RADIAN)
-elementwise(np.radians,      RADIAN)
-elementwise(np.rad2deg,      1 / RADIAN)
-elementwise(np.degrees,      1 / RADIAN)
+elementwise(np.deg2rad,      lambda m, x, y: RADIAN)
+elementwise(np.radians,      lambda m, x, y: RADIAN)
+elementwise(np.rad2deg,      lambda m, x, y: 1 / RADIAN)
+elementwise(np.degrees,      lambda m, x, y: 1 / RADIAN)
 elementwise(np.sin,          lambda m, x, y: m.cos(x))
 elementwise(np.cos,          lambda m, x, y: -m.sin(x))
 elementwise(np.tan,          lambda m, x, y: 1 + y * y)

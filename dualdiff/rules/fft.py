@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tangents import linear
-from .table import Plan, axis_of, ndim, refuse_out, rule, shape_of
+from .table import Plan, axis_of, ndim, rule, shape_of
 
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
@@ -24,8 +24,7 @@ def _resize(x: Any, size: int, axis: int) -> Any:
 def _transform(function: Callable[..., Any], opposite: Callable[..., Any]) -> None:
     """The rule of a transform along one axis; `opposite(cotangent, n, axis, norm)` is its transpose but for n=."""
 
-    def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Plan:
-        refuse_out(function.__name__, out)
+    def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Plan:
         axis = axis_of(axis, ndim(a))
         size = shape_of(a)[axis]
         n = n if n is not None else 2 * (size - 1) if function is np.fft.irfft else size
@@ -61,14 +60,12 @@ _transform(np.fft.irfft, _spread)
 
 
 @rule(np.fft.hfft)
-def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    refuse_out("hfft", out)
+def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
     return np.fft.irfft(np.conj(a), n, axis, _OPPOSITE.get(norm, norm))
 
 
 @rule(np.fft.ihfft)
-def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    refuse_out("ihfft", out)
+def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
     return np.conj(np.fft.rfft(a, n, axis, _OPPOSITE.get(norm, norm)))
 
 
@@ -89,8 +86,7 @@ def _along(a: Any, s: Any, axes: Any, real_inverse: bool = False) -> list[tuple[
 def _several(function: Callable[..., Any], step: Callable[..., Any], last: Callable[..., Any], axes: Any) -> None:
     """The rule of a transform along several axes, one after another in NumPy's order; `last` does the last of them."""
 
-    def transform(a: Any, s: Any = None, axes: Any = axes, norm: Any = None, out: Any = None) -> Any:
-        refuse_out(function.__name__, out)
+    def transform(a: Any, s: Any = None, axes: Any = axes, norm: Any = None) -> Any:
         turns = [(step, n, k) for n, k in _along(a, s, axes, last is np.fft.irfft)]
         turns[-1:] = [(last, n, k) for _, n, k in turns[-1:]]
         for f, n, k in turns if last is np.fft.irfft else turns[::-1]:

@@ -541,38 +541,43 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return _norm(x, ord, axes, lambda x: np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord), keepdims)
 
 
-def _moderate(r: Any) -> bool:
-    """Whether squares of all these numbers neither overflow nor underflow, nor anything near them."""
-    limits = np.finfo(r.dtype if hasattr(r, "dtype") else float)
-    return bool(np.all((r > limits.tiny**0.25) & (r < limits.max**0.25)))
-
-
 def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool) -> Any:
-    """A vector norm over some axes: the weights are those of x scaled to at most 1, which do not overflow."""
+    """A vector norm over some axes: the weights are x / norm(x), or for other p than 2 what takes its place."""
     if p == 0 or 0 in shape_of(x):
         return value(plain(x))  # a count, or a constant
 
     def tangent(out: Any, values: Any, tangents: Any) -> Any:
-        x = values[0]
-        shape, size = shape_of(x), np.abs(plain(x))
+        x, shape = values[0], shape_of(values[0])
         if p == 2 and _moderate(plain(out)):
             weight = x / (np.expand_dims(out, axes) if ndim(out) and not keepdims else out)
-        elif np.isinf(p):
-            ties = size == (np.max if p > 0 else np.min)(size, axis=axes, keepdims=True)
-            weight = np.sign(x) * (ties / ties.sum(axis=axes, keepdims=True))
-        elif p == 1:
-            weight = np.sign(x)
         else:
-            top = np.max(size, axis=axes, keepdims=True, initial=0)
-            y = x / np.where(top == 0, 1, top)
-            r = np.where(top == 0, 1, np.linalg.vector_norm(y, axis=axes, keepdims=True, ord=p))
-            weight = y / r if p == 2 else np.sign(y) * (np.abs(y) / r) ** (p - 1)
-            weight = np.where(size == 0, 0, weight) if p < 1 else weight
+            weight = _norm_weight(x, p, axes)
         complex = _is_complex(x)
         moved = combine([(tangents[0], shape, np.conj(weight) if complex else weight)], shape, select=np.isinf(p))
         return total(real_part(moved, shape) if complex else moved, shape, axes, bool(keepdims))
 
     return Plan((x,), value, tangent)
+
+
+def _moderate(r: Any) -> bool:
+    """Whether no square of these numbers overflows or underflows, by far."""
+    limits = np.finfo(getattr(r, "dtype", float))
+    return bool(np.all((r > limits.tiny**0.25) & (r < limits.max**0.25)))
+
+
+def _norm_weight(x: Any, p: Any, axes: Any) -> Any:
+    """Ties in a maximum share evenly; else x is scaled to at most 1, so that its powers do not overflow."""
+    size = np.abs(plain(x))
+    if np.isinf(p):
+        ties = size == (np.max if p > 0 else np.min)(size, axis=axes, keepdims=True)
+        return np.sign(x) * (ties / ties.sum(axis=axes, keepdims=True))
+    if p == 1:
+        return np.sign(x)
+    top = np.max(size, axis=axes, keepdims=True)
+    y = x / np.where(top == 0, 1, top)
+    r = np.where(top == 0, 1, np.linalg.vector_norm(y, axis=axes, keepdims=True, ord=p))
+    weight = y / r if p == 2 else np.sign(y) * (np.abs(y) / r) ** (p - 1)
+    return np.where(size == 0, 0, weight) if p < 1 else weight
 
 
 @rule(np.linalg.matrix_norm)
@@ -620,7 +625,7 @@ def matrix_power(a: Any, n: Any) -> Any:
 
 
 @rule(np.linalg.multi_dot)
-def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+def multi_dot(arrays: Any) -> Any:
     """Products of two in the cheapest order."""
     arrays = list(arrays)
     if len(arrays) < 2:

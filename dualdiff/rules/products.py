@@ -158,4 +158,10 @@ def _parse(operands: Sequence[Any]) -> tuple[list[str], str, list[Any]]:
 
 
 FUNCTIONS[np.linalg.matmul], FUNCTIONS[np.linalg.tensordot] = matmul, tensordot
-FUNCTIONS[np.linalg.outer] = outer
+
+
+@rule(np.linalg.outer)
+def linalg_outer(x1: Any, x2: Any, /) -> Any:
+    if ndim(x1) != 1 or ndim(x2) != 1:
+        raise ValueError(f"linalg.outer: both operands must have one axis, not {ndim(x1)} and {ndim(x2)}")
+    return outer(x1, x2)

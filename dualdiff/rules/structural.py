@@ -6,6 +6,7 @@ how, else the element numbers tell (see `tangents.gather`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -65,7 +66,9 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
 
 @rule(np.ravel)
 def ravel(a: Any, order: str = "C") -> Move:
-    return reshape(a, -1, order)
+    if order != "C":
+        return Move(a, lambda v: np.ravel(v, order))
+    return Move(a, np.ravel, lambda t: t.reshape(t.shape[0], math.prod(t.shape[1:])))
 
 
 @rule(np.transpose, np.permute_dims)

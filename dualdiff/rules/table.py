@@ -20,12 +20,13 @@ from numpy.lib.array_utils import normalize_axis_tuple
 class Elementwise(NamedTuple):
     """An elementwise function and its partial derivatives `partial(m, *operands, result)`.
 
-    `m` holds the mathematics under NumPy's names: for arrays, or for Python floats on the fast path. A partial that is
-    the int 1 or -1 costs no product, 0 is a structural zero. With `select` partials say which branch was taken.
+    `m` holds the mathematics under NumPy's names: for arrays, or for Python floats on the fast path. In place of a
+    function, the ints 1 and -1 cost no product, 0 is a structural zero. A partial returns an operand, the result, or an
+    array made for the call, which may be overwritten. With `select` partials say which branch was taken.
     """
 
     function: Callable[..., Any]
-    partials: tuple[Callable[..., Any], ...]
+    partials: tuple[Callable[..., Any] | int, ...]
     scalar: Callable[..., Any] | None = None  # the function on Python floats, without NumPy
     select: bool = False
 
