@@ -1,5 +1,8 @@
 """Exact derivatives of ordinary Python and NumPy code, by dual numbers."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .dual import Dual, DualArray, maximum, minimum, relu, value
 from .errors import DualdiffError, LeakedDualError, NotDifferentiableError, TangentLossError
 from .forward import (
@@ -27,9 +30,21 @@ __all__ = [
     "jvp",
     "maximum",
     "minimum",
+    "numerical",
+    "oracle",
     "relu",
     "value",
     "value_and_derivative",
     "value_and_gradient",
     "value_and_jacobian",
 ]
+
+if TYPE_CHECKING:
+    from . import numerical, oracle
+
+
+def __getattr__(name: str) -> Any:
+    """The rooms that not every program needs are imported when they are first used."""
+    if name in ("numerical", "oracle"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,6 @@ nothing of it. What is not reached by a name (methods of the user's classes, imp
 from __future__ import annotations
 
 import builtins
-import dis
 import functools
 import sys
 import types
@@ -68,6 +67,8 @@ class _Follower:
         return copy
 
     def function(self, f: types.FunctionType) -> Any:
+        import dis  # a tenth of our import time, and seldom needed
+
         if any(i.opname in _WRITES for i in dis.get_instructions(f.__code__)):
             return f
         old = f.__closure__ or ()

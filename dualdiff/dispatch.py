@@ -13,7 +13,7 @@ import numpy as np
 
 from .dual import Dual, DualArray, Link, _new, _wrap, as_array, buffer, numeric
 from .errors import NotDifferentiableError, tangent_loss, user_line
-from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
+from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
 from .rules.elementwise import ARRAY, SCALAR
 from .rules.table import ACCUMULATE, REDUCE, Elementwise, Move, Plan, plain, shape_of
 from .tangents import Structured, combine, expand, gather, hush, scale, unhush
@@ -340,6 +340,8 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
             return call(ELEMENTWISE[function], inputs)
         if function in FUNCTIONS:
             return finish(FUNCTIONS[function](*inputs))
+    if function not in PLAIN:
+        special.register(function)  # SciPy's functions are added to the table when they are first met
     options = dict(options)
     out = options.pop("out", None)
     if out is not None:

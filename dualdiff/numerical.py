@@ -79,8 +79,7 @@ def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -
     return np.array([o * sizes[int(o.real > 0)] + 0 * x for o in (np.sign(offsets) if pair else offsets)])
 
 
-
-def _integer(who: str, what: str, number: Any, least: float) -> int:
+def _integer(who: str, what: str, number: Any, least: int) -> int:
     if not isinstance(number, (int, np.integer)) or number < least:
         raise ValueError(f"{who}: {what} must be an integer and at least {least}, got {number!r}")
     return int(number)
@@ -116,23 +115,22 @@ def _function(who: str, f: Any, what: str = "the result of f") -> Callable[[Arra
 
 def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, order: int = 1,
                error: bool = False) -> Func:
-    """The derivative of f by differences, as a function with f's own signature.
+    """The derivative of f by differences, as a function with f's own signature. (Of sampled data: `np.gradient`.)
 
     At a number it has f's output shape. At an array it is the derivative at each element, and refused unless f is
     elementwise (2 log2(n) calls find out). Integers become float64, float32 stays.
     `method`, with steps h, or l to the left and r to the right:
     - "forward": (f(x+h) - f(x)) / h, error O(h); "backward", its mirror; "central": (f(x+h) - f(x-h)) / 2h, O(h^2);
     - "three_point": [f(x+r) l^2 - f(x-l) r^2 - f(x)(l^2 - r^2)] / (r l^2 + l r^2), error O(lr); orders 1 and 2;
-    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112), for
-      f that take complex numbers and are analytic; abs, np.real and the like are found out and refused. Order 1.
+    - "complex_step": Im f(x+ih) / h, error O(h^2), no cancellation (Squire & Trapp, SIAM Rev. 40 (1998), 110-112), if f
+      takes complex numbers and is analytic; abs, np.real and the like are found out (by 40 calls) and refused.
     `step`: None for max(|x|, 1) eps^(1/(order + p)), p the power of h above and eps that of the coarser of x's and f's
     float types (eps^2 for the complex step); a number; an array of the argument's shape; for "three_point" a tuple
     (l, r), one h meaning (h, 2h); or "sweep", the steadiest of many steps at each element, for x of unknown scale.
     `error=True` gives a pair, derivative and estimated error: Richardson's |D(2h) - D(h)| / (2^p - 1) for truncation
     (in a sweep the change to the neighbouring steps) plus eps sum |w_i f_i| for rounding.
     `argnums`: a position, or a tuple for a tuple of results. Other arguments pass through. f always gets a fresh array.
-    TypeError or ValueError for arguments that are not real and finite, unknown methods, steps that are not positive or
-    vanish beside x. For sampled data use `np.gradient`.
+    TypeError or ValueError: arguments not real and finite, unknown methods, steps not positive or too small beside x.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.derivative(np.square, method="three_point", step=(0.5, 0.25))([1.0, 2.0])
@@ -168,15 +166,17 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
         raise ValueError(f"{who}: unknown method {method!r}, choose one of {', '.join(_STENCILS)}")
     if _integer(who, "order", order, 1) > {"complex_step": 1, "three_point": 2}.get(method, order):
         raise ValueError(f'{who}: method="{method}" does not reach order {order}; use method="central"')
-    wanted = [_integer(who, "argnums", k, -np.inf) for k in (argnums if isinstance(argnums, tuple) else (argnums,))]
+    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(isinstance(k, (int, np.integer)) for k in wanted):
+        raise TypeError(f"{who}: argnums must be an integer or a tuple of integers, got {argnums!r}")
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         results = []
         for k in wanted:
             if not -len(args) <= k < len(args):
                 raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
-            before, after = args[: k % len(args)], args[k % len(args) + 1 :]
-            at = lambda point, b=before, a=after: f(*b, point, *a, **kwargs)
+            k %= len(args)
+            at = lambda point, k=k: f(*args[:k], point, *args[k + 1 :], **kwargs)
             pair = _differentiate(who, at, args[k], method, step, order, error)
             results.append(pair if error else pair[0])
         return tuple(results) if isinstance(argnums, tuple) else results[0]
@@ -184,7 +184,6 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
 
 
 def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: int, error: bool) -> tuple[Any, Any]:
-    """The derivative and its estimated error."""
     x, call = _numbers(who, "the argument", at, checked=True), _function(who, f)
     y = call(x)
     eps, each = _eps(x, y), who == "numerical.derivative" and x.ndim > 0
@@ -239,7 +238,7 @@ def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> Non
     index = np.arange(x.size).reshape(x.shape)  # any two elements differ in some bit of theirs
     for still in (index >> bit & 1 == side for bit in range((x.size - 1).bit_length()) for side in (0, 1)):
         moved = call(np.where(still, x, x + eps ** (1 / 3) * _scale(x)).astype(x.dtype))
-        if np.any(still & (np.abs(_wide(moved) - y) > 4 * eps * np.abs(y))):
+        if np.any(still & ~np.isclose(moved, y, rtol=4 * eps, atol=0, equal_nan=True)):
             raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
 
 
@@ -267,19 +266,19 @@ def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Arra
         table = np.stack(np.broadcast_arrays(*rows, last))
         jumps, ratio = np.abs(np.diff(table[:, 0], axis=0)), np.abs(table[:, 0]) / table[:, 1].real
         unrest = np.maximum(jumps[:-1], jumps[1:]) + table[1:-1, 1].real
-    # Steps that leave f unchanged, where others change it by little more than rounding, have found nothing.
-    lost = (table[1:-1, 0] == 0) & (np.min(ratio, axis=0, where=ratio > 0, initial=np.inf) < 1e10)
-    lost = np.isnan(unrest) | (lost & np.any(np.isfinite(unrest) & ~lost, axis=0))
-    unrest = np.where(lost, np.inf, unrest)[::-1]
-    # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
-    rough = np.isfinite(unrest) & (unrest > 100 * np.minimum.accumulate(unrest, axis=0))
-    calm = np.where(np.maximum.accumulate(rough, axis=0), np.inf, unrest)
+        # Steps that leave f unchanged, where others change it by little more than rounding, have found nothing.
+        lost = (table[1:-1, 0] == 0) & (np.min(ratio, axis=0, where=ratio > 0, initial=np.inf) < 1e10)
+        lost = np.isnan(unrest) | (lost & np.any(np.isfinite(unrest) & ~lost, axis=0))
+        unrest = np.where(lost, np.inf, unrest)[::-1]
+        # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
+        rough = np.isfinite(unrest) & (unrest > 100 * np.minimum.accumulate(unrest, axis=0))
+        calm = np.where(np.maximum.accumulate(rough, axis=0), np.inf, unrest)
     return table[-2:0:-1], unrest, np.argmin(calm, axis=0)[None]
 
 
 def _order(steps: Array, errors: Array, rounding: Array) -> float:
     """The median slope of log error against log step where truncation rules; NaN where rounding does everywhere."""
-    rules = errors > 100 * rounding
+    rules = np.isfinite(errors) & (errors > 100 * rounding)
     slopes = np.diff(np.log(errors[rules])) / np.diff(np.log(steps[rules]))
     return float(np.median(slopes)) if len(slopes) > 1 else float("nan")
 
@@ -320,7 +319,7 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
     sizes = np.asarray(_scale(point) * np.exp2(-np.arange(1, 1 - np.log2(eps))) if steps is None else steps)
     result = Convergence(sizes, {}, {}, {}, {})
     for m in methods:
-        derivative(f, method=m)  # raises where there is no such method
+        derivative(f, method=m)(x)  # raises what there is to raise
         moves = [_moves(who, m, 1, h, point, eps) for h in sizes]
         table = np.array([_quotient(who, call, point, y, eps, 1, False, move) for move in moves])
         result.errors[m], result.rounding[m] = np.abs(table[:, 0] - due), table[:, 1]
@@ -345,6 +344,7 @@ class CheckReport:
         return self.text
 
     def assert_(self) -> None:
+        """AssertionError with the text, unless all is right."""
         if not self.ok:
             raise AssertionError(self.text)
 
@@ -356,10 +356,9 @@ def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int
     For random directions d, [f(x + t d) - f(x - t d)] / 2t must be d . grad f(x) + O(t^2). The d are unit vectors, the
     same for the same seed, scaled by turns with max(|x|, 1), |x|, and so that all arguments change f alike. t is swept,
     the steadiest step counts. The error, relative to the largest term of d . grad, may be `rtol` (1e-6, float32 1e-5)
-    plus what rounding hides. If one fails, each coordinate is moved alone to find the wrong entries. `order=2` also
-    checks how a function `grad` changes: the difference quotient of e . grad f along d must be the mixed second
-    difference of f. (A Hessian: `check_jacobian(grad, hessian, x)`.) TypeError for what is not real numbers, ValueError
-    for what is not finite or of the wrong shape.
+    plus what rounding hides. If one fails, each coordinate is moved alone to find the wrong entries. `order=2` checks a
+    function `grad` around x as well: the difference quotient of e . grad f along d must be f's mixed second difference.
+    (A Hessian: `check_jacobian(grad, hessian, x)`.) TypeError or ValueError for what is not real, finite, of its shape.
 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.check_gradient(lambda x: np.sum(x**3), lambda x: 3 * x**2, [1.0, 2.0], order=2).assert_()
@@ -391,14 +390,14 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
     eps = _eps(x, y, j0)
-    rtol, steps = max(1e-6, 100 * eps) if rtol is None else rtol, _sweep_steps(eps)
+    rtol, steps = max(1e-6, 100 * eps) if rtol is None else max(rtol, eps), _sweep_steps(eps)
     J: Callable[[Array], Array] = lambda p: _wide(slope(p.astype(x.dtype))).reshape(y.size, x.size)
     j0 = J(x)
 
+    @np.errstate(all="ignore")
     def judge(vectors: Sequence[Array], steps: Array) -> tuple[Any, ...]:
-        """For each element of f its relative error, derivative as given and due; for the worst the best step and order."""
+        """For each element of f: relative error, derivative given and due; for the worst: best step, measured order."""
         signs = list(itertools.product((1, -1), repeat=len(vectors)))
-
         def defect(t: float) -> Array:
             """The mixed difference of f along the vectors less that given; rounding; largest term; that given."""
             points = [(x + sum(s * t * v for s, v in zip(row, vectors))).astype(x.dtype) for row in signs]
@@ -412,17 +411,17 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
                 told, noise = told + terms.sum(1), noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
             result = np.array([values.sum(0) - told, eps * noise, np.max(np.abs(terms), axis=1), told])
             return result / (2 * t) ** len(vectors)
-
         table, unrest, best = _sweep(defect, steps)
         off, noise, scale, told = np.moveaxis(table, 1, 0)
         limit = scale + 4 * unrest / rtol  # what rounding hides is no error
         error = np.abs(off) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
         # The steadiest step speaks, but every other that is steady enough may acquit.
         steady = unrest <= np.maximum(rtol * scale, np.take_along_axis(unrest, best, 0))
-        told, due = (np.take_along_axis(a, best, 0)[0] for a in (told, told + off))
         error = np.min(np.where(steady, error, np.inf), axis=0)
         i = np.argmax(error)
-        return error, told, due, len(table) - best[0, i], _order(steps[-2:0:-1], np.abs(off[:, i]), noise[:, i])
+        order = _order(steps[-2:0:-1], np.abs(off[:, i]), noise[:, i])
+        off, told = (np.take_along_axis(a, best, 0)[0] for a in (off, told))
+        return error, told, told + off, len(table) - best[0, i], order
 
     size = np.where(x == 0, 1, np.abs(x))
     share = np.max(np.abs(j0), axis=0).reshape(x.shape) * size  # of each argument in the change of f

@@ -374,7 +374,7 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
     """
     function = callable(manual)
     if isinstance(argnums, tuple):
-        part: Callable[[int], Any] = lambda i: (lambda *x, **options: manual(*x, **options)[i]) if function else manual[i]
+        part: Callable[[int], Any] = lambda i: (lambda *x, **named: manual(*x, **named)[i]) if function else manual[i]
         options = {"at": at, "assume": assume, "rtol": rtol, **named}
         reports = [check(f, part(i), *shapes_or_names, argnums=n, **options) for i, n in enumerate(argnums)]
         return next((report for report in reports if not report), reports[-1])

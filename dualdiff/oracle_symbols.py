@@ -164,7 +164,7 @@ ELEMENTWISE: dict[str, Any] = {
     **{"less": sp.Lt, "less_equal": sp.Le, "greater": sp.Gt, "greater_equal": sp.Ge, "maximum": Max, "minimum": Min},
     **{"equal": sp.Eq, "not_equal": sp.Ne, "sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "cbrt": cbrt},
     **{"absolute": Abs, "fabs": Abs, "gammaln": sp.loggamma},
-    **dict.fromkeys(["positive", "conjugate"], lambda x: x),
+    **dict.fromkeys(["positive", "conjugate", "real"], lambda x: x),
     **dict.fromkeys(["rad2deg", "degrees"], lambda x: 180 * x / sp.pi),
     **dict.fromkeys(["deg2rad", "radians"], lambda x: sp.pi * x / 180),
     **dict.fromkeys(["isnan", "isinf"], lambda x: sp.false),
@@ -386,6 +386,7 @@ class Sym(NDArrayOperatorsMixin):
     """A number made of symbols: operators and NumPy's functions build up its sympy expression `expr`."""
 
     __array_ufunc__, __array_function__ = call_ufunc, call_function
+    real, imag = property(lambda self: self), property(lambda self: 0 * self)
 
     def __init__(self, expr: Any) -> None:
         self.expr = expr

@@ -6,7 +6,6 @@ the array np.asarray makes of it.
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -71,7 +70,9 @@ def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], 
         if _numbers(tree) or (lists and isinstance(tree, list) and _arrays(tree)):
             return None
         return list(tree), (list if isinstance(tree, list) else tuple)
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+    if hasattr(type(tree), "__dataclass_fields__"):
+        import dataclasses  # which loads a good deal, and is loaded already where there is a dataclass
+
         names = [f.name for f in dataclasses.fields(tree) if f.init]
         return [getattr(tree, n) for n in names], lambda new: dataclasses.replace(tree, **dict(zip(names, new)))
     return None

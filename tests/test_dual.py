@@ -87,7 +87,7 @@ def test_operator_on_either_side(op: Any, number: str, other: str) -> None:
                 dd.jvp(f, (x,), (x,))
         return
     if op is operator.pow and other == "np.int64" and "float32" in number:
-        pytest.skip("NumPy's releases differ in the dtype")
+        y = 2  # NumPy's releases differ in the dtype
     agrees(lambda v: op(v, y), x)
     agrees(lambda v: op(y, v), x)
     if number != "float32":  # once widened, a scalar is a Python float, which widens no other
@@ -301,12 +301,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("body", STATEMENTS)
 def test_statements(body: str) -> None:
-    try:
-        agrees(function_of(body), MATRIX)
-    except NotDifferentiableError as error:
-        if "no derivative rule" not in str(error):
-            raise
-        pytest.xfail(str(error))
+    agrees(function_of(body), MATRIX)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 import dualdiff as dd
 from dualdiff import Dual, NotDifferentiableError
-from dualdiff.rules import FUNCTIONS, PLAIN, REFUSED, linalg
+from dualdiff.rules import FUNCTIONS, PLAIN, REFUSED, matrix
 
 L = np.linalg
 nan, inf = np.nan, np.inf
@@ -80,7 +80,7 @@ L.vector_norm(T, axis=(0, -1), ord=2.5)  L.vector_norm(T, axis=-1, ord=np.inf)  
 L.vector_norm(T, axis=-1, keepdims=True)  L.matrix_norm(T)  L.matrix_norm(T, ord=2, keepdims=True)
 L.matrix_norm(T, ord='nuc')  L.matrix_norm(T, ord=1)  L.cross(x, y)  L.cross(x, u)
 np.cross(x, y)  np.cross(x, u, axis=-1)  L.vecdot(x, y)  L.vecdot(x, u)
-np.vecdot(x, y)  L.vecdot(T, T[..., :1], axis=-2)  np.matvec(T, x)  np.matvec(T, u)
+np.vecdot(x, y)  L.vecdot(T, T[..., :1], axis=-2)  np.vecdot(T, T, axis=0)  np.matvec(T, x)  np.matvec(T, u)
 np.vecmat(x, W)  np.vecmat(u, W)  L.diagonal(T)  L.diagonal(T, offset=-1)
 L.trace(T)  L.trace(W, offset=1)  L.matrix_transpose(T)  L.matmul(T, W)
 """
@@ -179,7 +179,7 @@ def test_transposes(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         maps.append((shape, np.iscomplexobj(t), function, transpose))
         return function(t)
 
-    monkeypatch.setattr(linalg, "linear", linear)
+    monkeypatch.setattr(matrix, "linear", linear)
     rng = np.random.default_rng(3)
     for source, stack in CASES:
         f = Case(source, stack, dtype)
@@ -273,6 +273,7 @@ EDGES = [
     ("L.cond(x)", np.zeros((0, 2)), L.LinAlgError),
     ("L.cross(x, x)", [1, 2], ValueError),
     ("np.cross(x, x)", [1, 2, 3, 4], ValueError),
+    ("L.outer(x, x)", I2, ValueError),
     ("L.lstsq(x, np.ones(3))[0]", [[1, 2], [2, 4], [0, 0]], NotDifferentiableError),
     ("L.qr(x, 'complete')[0]", np.eye(3, 2), NotDifferentiableError),
     ("L.qr(x, 'raw')[0]", np.eye(3, 2), NotDifferentiableError),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dualdiff as dd
 from dualdiff import numerical
 
 METHODS = ["forward", "backward", "central", "three_point", "complex_step"]
@@ -33,7 +34,7 @@ def exact_weights(points, order):
 grids = st.lists(st.integers(-40, 40), min_size=2, max_size=8, unique=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(grids, st.integers(0, 4))
 def test_weights_are_those_of_exact_arithmetic(points, order):
     order = min(order, len(points) - 1)
@@ -81,7 +82,7 @@ def test_further_axes_are_stencils_of_their_own():
         np.testing.assert_array_equal(weights[:, column], numerical.stencil_weights(grid[:, column], 2))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.integers(-16, 16), min_size=5, max_size=7, unique=True), st.integers(1, 4))
 def test_weights_are_exact_on_polynomials(points, order):
     offsets = np.array(points) / 8
@@ -182,7 +183,7 @@ def test_default_steps_are_good(method, x):
 @pytest.mark.parametrize(
     ("method", "degree"), [("forward", 1), ("backward", 1), ("central", 2), ("three_point", 2), ("complex_step", 2)]
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(x=st.integers(-16, 16), coefficients=st.lists(st.integers(-9, 9), min_size=3, max_size=3))
 def test_exact_on_polynomials(method, degree, x, coefficients):
     polynomial = np.polynomial.Polynomial(coefficients[: degree + 1])
@@ -220,6 +221,21 @@ def test_a_sweep_finds_the_scale(x):
     assert abs(got - 1 / x) <= error
     slopes = numerical.gradient(lambda v: np.sum(np.log(v)), step="sweep")(np.array([x, 1.0]))
     np.testing.assert_allclose(slopes, [1 / x, 1.0], rtol=1e-8)
+
+
+def test_a_sweep_tells_noise_from_constancy():
+    # single precision inside: the smallest steps do not change f at all, which is no derivative
+    got, error = numerical.derivative(lambda x: float(np.sin(np.float32(x))), step="sweep", error=True)(1.0)
+    assert got == pytest.approx(math.cos(1), rel=1e-3)
+    assert abs(got - math.cos(1)) <= 2 * error
+    # but constant pieces are constant, however near their ends
+    got = numerical.derivative(lambda x: np.maximum(x, 0), step="sweep")(np.array([-1e-3, -1.0, 1e-3, 1.0]))
+    np.testing.assert_allclose(got, [0, 0, 1, 1], atol=1e-9)
+
+
+@pytest.mark.parametrize("f", [np.cos, lambda x: x**2 + x**3, lambda x: x**3, lambda x: 0 * x])
+def test_a_sweep_at_a_stationary_point(f):
+    assert numerical.derivative(f, step="sweep")(0.0) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_sweep_survives_exceptions_outside_the_domain():
@@ -395,14 +411,12 @@ def test_values_that_are_not_finite_flow():
         lambda x: abs(x) * x,
         lambda x: x * np.conj(x),
         lambda x: np.sqrt(x.real**2 + x.imag**2),
-        lambda x: np.maximum(np.real(x), 0.1) ** 2,
+        lambda x: np.maximum(np.real(x), -5.0) ** 2,
         lambda x: x + 0.5 * np.real(x) ** 2,
     ],
 )
 @pytest.mark.parametrize("x", [0.75, -2.0, np.array([0.75, -2.0, 3.0])])
 def test_the_complex_step_refuses_what_is_not_analytic(f, x):
-    if np.ndim(x) == 0 and x < 0 and f(x) == pytest.approx(0.01):
-        pytest.skip("constant there: the derivative 0 is right")
     with pytest.raises(ValueError, match="central"):
         numerical.derivative(f, method="complex_step")(x)
     with pytest.raises(ValueError, match="central"):
@@ -442,8 +456,8 @@ def test_the_complex_step_accepts_what_is_analytic(f, slope, x):
     [
         (lambda d: d(3.0), TypeError, "pass f itself"),
         (lambda d: d(np.sum, method="centre"), ValueError, "choose one of forward"),
-        (lambda d: d(np.sum, argnums=1.5), ValueError, "argnums must be an integer"),
-        (lambda d: d(np.sum, argnums="x"), ValueError, "argnums must be an integer"),
+        (lambda d: d(np.sum, argnums=1.5), TypeError, "argnums must be an integer"),
+        (lambda d: d(np.sum, argnums=(0, "x")), TypeError, "argnums must be an integer"),
         (lambda d: d(np.sum, argnums=2)(1.0), ValueError, "1 positional argument"),
         (lambda d: d(np.sum)(a=1.0), ValueError, "0 positional argument"),
         (lambda d: d(np.sum, argnums=-2)(1.0), ValueError, "1 positional argument"),
@@ -474,7 +488,7 @@ def test_refusals(verb, make, error, message):
 
 
 def test_a_gradient_needs_a_number_and_says_what_to_use():
-    with pytest.raises(ValueError, match=r"shape \(2,\); use numerical.jacobian"):
+    with pytest.raises(ValueError, match=r"shape \(2,\); use numerical\.jacobian"):
         numerical.gradient(np.sin)([1.0, 2.0])
 
 
@@ -491,7 +505,7 @@ def test_a_gradient_needs_a_number_and_says_what_to_use():
     ],
 )
 def test_a_derivative_of_arrays_must_be_elementwise(f):
-    with pytest.raises(ValueError, match="use numerical.jacobian"):
+    with pytest.raises(ValueError, match=r"use numerical\.jacobian"):
         numerical.derivative(f)(np.array([1.0, 2.0, 3.0, 4.0]))
 
 
@@ -541,6 +555,12 @@ FUNCTIONS = {
     "saturation": (lambda x: np.sum(np.tanh(x)), lambda x: 1 - np.tanh(x) ** 2, (-6, 0.5)),
     "rosenbrock": (rosenbrock, rosenbrock_gradient, (-3, 2)),
 }
+def frozen(gradient, x):
+    """Right at x, but its own derivative is zero."""
+    value = gradient(x)
+    return lambda v: value
+
+
 names = st.sampled_from(sorted(FUNCTIONS))
 exponents = st.lists(st.floats(0, 1), min_size=2, max_size=4)
 
@@ -553,7 +573,7 @@ def badly_scaled(name, places, power):
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(name=names, places=exponents, power=st.integers(-8, 8), seed=st.integers(0, 99))
 def test_no_false_alarms_however_badly_scaled(order, name, places, power, seed):
     f, gradient, x = badly_scaled(name, places, power)
@@ -561,13 +581,22 @@ def test_no_false_alarms_however_badly_scaled(order, name, places, power, seed):
     assert report, report
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(name=names, places=exponents, power=st.integers(-8, 8), seed=st.integers(0, 99))
 def test_a_thousandth_everywhere_is_caught(name, places, power, seed):
     f, gradient, x = badly_scaled(name, places, power)
     report = numerical.check_gradient(f, lambda v: 1.001 * gradient(v), x, seed=seed)
     assert not report
     assert report.errors.max() > 1e-4
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(name=names, places=exponents, power=st.integers(-8, 8), seed=st.integers(0, 99))
+def test_a_frozen_gradient_is_caught_however_badly_scaled(name, places, power, seed):
+    f, gradient, x = badly_scaled(name, places, power)
+    report = numerical.check_gradient(f, frozen(gradient, x), x, order=2, seed=seed)
+    assert not report, x
+    assert "a derivative of entry" in str(report) or not report.wrong
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -617,11 +646,6 @@ def test_a_right_gradient_converges_with_order_two_and_a_wrong_one_does_not():
     exact = numerical.check_gradient(lambda v: 2 * v[0] - v[1], [2.0, -1.0], x)
     assert exact
     assert np.all(np.isnan(exact.orders))
-
-
-def frozen(gradient, x):
-    value = gradient(x)
-    return lambda v: value
 
 
 def half_frozen(gradient, x):
@@ -704,6 +728,10 @@ def test_outputs_of_different_scales_are_checked_each_by_its_own():
         (lambda v: np.sum(np.sin(1e6 * v)), lambda v: 1e6 * np.cos(1e6 * v), np.array([0.1, 0.2])),
         (lambda v: np.sum(v**3), lambda v: 3 * v**2, np.array([[1.0, 2.0], [3.0, 4.0]])),
         (lambda v: v**3, lambda v: 3 * v**2, 2.0),
+        (lambda v: (1e8 + v[0]) - 1e8 + v[1] ** 2, lambda v: np.array([1.0, 2 * v[1]]), np.array([1.0, 2.0])),
+        (lambda v: np.sum((1e8 + v * v) - 1e8), lambda v: 2 * v, np.array([1.0, 2.0])),
+        (lambda v: 1e200 * np.sum(np.exp(v)), lambda v: 1e200 * np.exp(v), np.ones(3)),
+        (lambda v: 1e-200 * np.sum(np.exp(v)), lambda v: 1e-200 * np.exp(v), np.ones(3)),
         (lambda v: np.sum(v) ** 2, lambda v: 2 * np.sum(v) * np.ones_like(v), np.ones(3, np.float32)),
     ],
 )
@@ -758,6 +786,15 @@ def test_checks_change_nothing_of_the_callers():
     np.testing.assert_array_equal(g, [2, 4])
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_dual_numbers_pass(order):
+    x = np.array([0.3, -0.8, 1.1])
+    f = lambda v: np.exp(v[0]) * np.sin(v[1]) + np.sum(v**3) / (1 + v @ v)
+    numerical.check_gradient(f, dd.gradient(f), x, order=order).assert_()
+    g = lambda v: np.tanh(np.outer(v, v)) @ v
+    numerical.check_jacobian(g, dd.jacobian(g), x, order=order).assert_()
+
+
 def test_nothing_to_check():
     report = numerical.check_gradient(np.sum, lambda v: v, np.zeros(0))
     assert report and "nothing to check" in str(report)
@@ -793,5 +830,5 @@ def test_checks_refuse(check, call, error, message):
 
 
 def test_check_gradient_of_a_vector_names_check_jacobian():
-    with pytest.raises(ValueError, match="use numerical.check_jacobian"):
+    with pytest.raises(ValueError, match=r"use numerical\.check_jacobian"):
         numerical.check_gradient(np.sin, np.cos, X)

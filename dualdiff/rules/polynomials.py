@@ -123,7 +123,7 @@ def polyfit(
         raise ValueError("expected deg >= 0")
     if ndim(x) != 1 or len(x) == 0:
         raise TypeError("expected 1D non-empty vector for x")
-    if ndim(y) not in (1, 2) or len(x) != len(y) or w is not None and shape_of(w) != shape_of(x):
+    if ndim(y) not in (1, 2) or len(x) != len(y) or (w is not None and shape_of(w) != shape_of(x)):
         raise TypeError("expected 1D or 2D array for y, and x, y and w to have the same length")
     left, right = np.vander(x, order), y
     if w is not None:

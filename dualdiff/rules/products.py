@@ -15,7 +15,7 @@ from .table import FUNCTIONS, Plan, ndim, rule, shape_of
 LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis of directions
 
 
-def _bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *args: Any) -> Plan:
+def bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *args: Any) -> Plan:
     """A product of two operands with axes, given as the einsum `left,right->out`."""
 
     def tangent(r: Any, values: Any, tangents: Any) -> Any:
@@ -34,7 +34,7 @@ def _bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *a
 
 @rule(np.matmul)
 def matmul(x1: Any, x2: Any, /) -> Any:
-    return _bilinear(np.matmul, x1, x2, *_matmul_subscripts(ndim(x1), ndim(x2)))
+    return bilinear(np.matmul, x1, x2, *_matmul_subscripts(ndim(x1), ndim(x2)))
 
 
 @lru_cache
@@ -54,7 +54,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
         return np.multiply(a, b)
     left, right = LETTERS[: m - 1] + "y", LETTERS[m : m + n - 1]
     right = right[: n - 2] + "y" + right[n - 2 :] if n > 1 else "y"
-    return _bilinear(np.dot, a, b, left, right, (left + right).replace("y", ""))
+    return bilinear(np.dot, a, b, left, right, (left + right).replace("y", ""))
 
 
 @rule(np.vdot)
@@ -68,7 +68,7 @@ def inner(a: Any, b: Any, /) -> Any:
     if m == 0 or n == 0:
         return np.multiply(a, b)
     left, right = LETTERS[: m - 1], LETTERS[m : m + n - 1]
-    return _bilinear(np.inner, a, b, left + "y", right + "y", left + right)
+    return bilinear(np.inner, a, b, left + "y", right + "y", left + right)
 
 
 @rule(np.outer)
@@ -88,7 +88,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         right[j] = left[i]
     summed = {left[i] for i in first}
     out = [c for c in left + right if c not in summed]
-    return _bilinear(np.tensordot, a, b, "".join(left), "".join(right), "".join(out), axes)
+    return bilinear(np.tensordot, a, b, "".join(left), "".join(right), "".join(out), axes)
 
 
 @rule(np.kron)

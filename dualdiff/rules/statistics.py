@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import linear, ndim as directions
+from ..tangents import linear
+from ..tangents import ndim as directions
 from .ordering import array_of, fitted
 from .reductions import root
-from .table import Plan, axes_of, ndim, plain, refuse_out, rule, shape_of
+from .table import Plan, ndim, plain, refuse_out, rule, shape_of
 
 
 @rule(np.average)
