@@ -424,7 +424,7 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
         return error, told, told + off, len(table) - best[0, i], order
 
     size = np.where(x == 0, 1, np.abs(x))
-    share = np.max(np.abs(j0), axis=0).reshape(x.shape) * size  # of each argument in the change of f
+    share = np.max(np.abs(j0), axis=0).reshape(x.shape) * (size / np.max(size))  # of each argument in the change of f
     least = np.min(share[share > 0], initial=np.max(share) or 1)
     sizes = [np.maximum(size, 1), size, size * least / np.maximum(share, least)]
     ds = [(d / np.linalg.norm(d)).reshape(x.shape) * sizes[k % 3] for k, d in enumerate(draws)]

@@ -205,10 +205,8 @@ def test_in_place_keeps_dtype_and_shape() -> None:
 
 KEYS = """
 0  -1  (1, 2)  slice(1, None)  slice(None, None, -1)  (slice(None), 2)  (..., 0)  (0, slice(None, None, 2))  ...  ()
-[0, 2]
-[True, False, True]  (slice(None), [3, 1])  ([0, 1], [2, 3])  (0, [1, 2])  mask  (odd, 1)  (odd, slice(2))
-np.ix_([0, 2], [3, 1])
-np.array(1)  np.int64(2)  (None, 0)  (slice(1, 1),)  []  np.array([[0, 1], [2, 0]])
+[0, 2]  [True, False, True]  (slice(None), [3, 1])  ([0, 1], [2, 3])  (0, [1, 2])  mask  (odd, 1)  (odd, slice(2))
+np.ix_([0, 2], [3, 1])  np.array(1)  np.int64(2)  (None, 0)  (slice(1, 1),)  []  np.array([[0, 1], [2, 0]])
 """
 SOURCES = ["7.0", "x[0, 0]**2", "x[k] * x[1, 1]", "x[k][None] * 2", "x[k].tolist()", "K[k]", "np.max(x) + K[k]"]
 CONSTANTS = {"np": np, "mask": np.arange(12).reshape(3, 4) % 3 == 1, "odd": np.array([True, False, True])}
@@ -331,13 +329,11 @@ def test_what_can_not_be_assigned() -> None:
 
 ATTRIBUTES = """
 x.shape  x.ndim  x.size  x.dtype  x.itemsize  x.nbytes  len(x)  x.argmax()  x.argmin(axis=0)  x.argsort(1)  x.all()
-x.any(axis=1)
-x.nonzero()  np.argmax(x, 1)  np.shape(x)  np.ndim(x)  np.size(x)  np.result_type(x)  np.isfinite(x)  np.nonzero(x > 2)
-np.floor(x)  np.rint(x)  np.round(x, 1)  np.sign(x)  x.round(1)  x.astype(int)  np.isclose(x, 2.0)  np.allclose(x, x)
-np.count_nonzero(x)  np.array_equal(x, x)  np.searchsorted(x[0], 2.0)  np.digitize(x, [1.0, 2.0])  2.5 in x
-x.tolist()[0][0] > 0
-np.unravel_index(x.argmax(), x.shape)  [v.shape for v in x]  isinstance(x[0, 0], float) or x[0, 0] > 0
-hasattr(x, 'sum')
+x.any(axis=1)  x.nonzero()  np.argmax(x, 1)  np.shape(x)  np.ndim(x)  np.size(x)  np.result_type(x)  np.isfinite(x)
+np.nonzero(x > 2)  np.floor(x)  np.rint(x)  np.round(x, 1)  np.sign(x)  x.round(1)  x.astype(int)  np.isclose(x, 2.0)
+np.allclose(x, x)  np.count_nonzero(x)  np.array_equal(x, x)  np.searchsorted(x[0], 2.0)  np.digitize(x, [1.0, 2.0])
+2.5 in x  x.tolist()[0][0] > 0  np.unravel_index(x.argmax(), x.shape)  [v.shape for v in x]
+isinstance(x[0, 0], float) or x[0, 0] > 0  hasattr(x, 'sum')
 """
 
 
@@ -352,16 +348,14 @@ def test_what_looks_at_values_only(source: str) -> None:
 
 METHODS = """
 x.T  x.mT  x.real  x.sum(0)  x.mean()  x.std(axis=1)  x.var(ddof=1)  x.max(1)  x.min()  x.prod(axis=0)  x.cumsum()
-x.cumprod(1)
-x.dot(x.T)  x.reshape(4, 3)  x.ravel()  x.flatten()  x.transpose()  x.swapaxes(0, 1)  x.squeeze()  x.repeat(2)
-x.take([0, 2])
-x.diagonal()  x.trace()  x.clip(1.5, 2.5)  x.copy()  x.astype(float)  x.conj()  x.conjugate()  x.item(3)
-x.item(1, 2)  x.imag
-x.round(0) * x  x[0, 0].item()  x[:1, :1].item()  x.astype(np.complex128).real  x.sum(keepdims=True)  x.max(axis=(0, 1))
+x.cumprod(1)  x.dot(x.T)  x.reshape(4, 3)  x.ravel()  x.flatten()  x.transpose()  x.swapaxes(0, 1)  x.squeeze()
+x.repeat(2)  x.take([0, 2])  x.diagonal()  x.trace()  x.clip(1.5, 2.5)  x.copy()  x.astype(float)  x.conj()
+x.conjugate()  x.item(3)  x.item(1, 2)  x.imag  x.round(0) * x  x[0, 0].item()  x[:1, :1].item()
+x.astype(np.complex128).real  x.sum(keepdims=True)  x.max(axis=(0, 1))
 np.stack([row * 2 for row in x])  np.array([v * v for v in x[0]])  np.array(list(x.flat))
-np.stack([a + b for a, b in zip(x, x[::-1])])
-sum(x)  sum(x[0])  max(x[0])  min(x[0])  sorted(x[0])[1]  np.stack(list(reversed(x)))  [a * b for a, b, c, d in x][1]
-[*map(np.sin, x[1])]  x[0].tolist()  np.dot(x[0].tolist(), x[1])  np.asarray(x) * 2  np.array(x) + x
+np.stack([a + b for a, b in zip(x, x[::-1])])  sum(x)  sum(x[0])  max(x[0])  min(x[0])  sorted(x[0])[1]
+np.stack(list(reversed(x)))  [a * b for a, b, c, d in x][1]  [*map(np.sin, x[1])]  x[0].tolist()
+np.dot(x[0].tolist(), x[1])  np.asarray(x) * 2  np.array(x) + x
 np.full(3, x[0, 0]) * 2
 """
 

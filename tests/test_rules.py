@@ -43,23 +43,19 @@ CONSTANTS: dict[str, Any] = {
 
 REDUCTIONS = """
 np.sum(A)  np.sum(A, 0)  np.sum(A, axis=-1)  np.sum(T, axis=(0, 2))  np.sum(T, (-1, 0), keepdims=True)
-np.sum(T, axis=())
-np.sum(A, keepdims=True)  np.sum(A, initial=2.0)  np.sum(A, where=mask)  np.sum(A, 0, where=mask, initial=1.5)
-np.sum(A, axis=1, where=odd[:, None])  np.sum(c)  np.sum([u, v])  np.sum(A, axis=0, initial=c)  A.sum()  A.sum(1)
-np.sum(T, None)  np.add.reduce(A)  np.add.reduce(A, axis=1)  np.add.reduce(T, axis=(0, 1), keepdims=True)
-np.mean(A)  np.mean(A, 0)  np.mean(T, axis=(0, -1), keepdims=True)  np.mean(A, where=mask)
-np.mean(A, 0, where=mask | True)
-A.mean(axis=1)  np.mean(c)  np.mean([u, v, u], axis=0)
+np.sum(T, axis=())  np.sum(A, keepdims=True)  np.sum(A, initial=2.0)  np.sum(A, where=mask)
+np.sum(A, 0, where=mask, initial=1.5)  np.sum(A, axis=1, where=odd[:, None])  np.sum(c)  np.sum([u, v])
+np.sum(A, axis=0, initial=c)  A.sum()  A.sum(1)  np.sum(T, None)  np.add.reduce(A)  np.add.reduce(A, axis=1)
+np.add.reduce(T, axis=(0, 1), keepdims=True)  np.mean(A)  np.mean(A, 0)  np.mean(T, axis=(0, -1), keepdims=True)
+np.mean(A, where=mask)  np.mean(A, 0, where=mask | True)  A.mean(axis=1)  np.mean(c)  np.mean([u, v, u], axis=0)
 np.var(A)  np.var(A, 0)  np.var(T, axis=(0, 2), ddof=1)  np.var(A, 1, keepdims=True)  np.var(A, where=mask)  A.var()
 np.std(A)  np.std(A, 0)  np.std(T, axis=(0, 2), ddof=1)  np.std(A, 1, keepdims=True)  np.std(A, where=mask)  A.std()
 np.prod(u)  np.prod(A, 0)  np.prod(T, axis=(0, 2))  np.prod(A, axis=-1, keepdims=True)  np.prod(A, initial=2.0)
-A.prod()
-np.prod(T, (1, 2), keepdims=True)  np.prod(A, where=mask)  np.multiply.reduce(A)  np.prod(c)  np.prod(T, axis=())
-np.cumsum(u)  np.cumsum(A)  np.cumsum(A, 0)  np.cumsum(T, axis=-2)  np.add.accumulate(A)  np.add.accumulate(A, 1)
-A.cumsum(1)
-np.cumprod(u)  np.cumprod(A)  np.cumprod(A, 0)  np.cumprod(T, axis=-2)  np.multiply.accumulate(A)  A.cumprod()
-np.diff(u)  np.diff(A)  np.diff(A, axis=0)  np.diff(T, 2, 1)  np.diff(A, n=3)  np.diff(u, prepend=0.0)
-np.diff(u, append=v)  np.diff(A, axis=0, prepend=Row, append=1.0)  np.diff(u, n=0)
+A.prod()  np.prod(T, (1, 2), keepdims=True)  np.prod(A, where=mask)  np.multiply.reduce(A)  np.prod(c)
+np.prod(T, axis=())  np.cumsum(u)  np.cumsum(A)  np.cumsum(A, 0)  np.cumsum(T, axis=-2)  np.add.accumulate(A)
+np.add.accumulate(A, 1)  A.cumsum(1)  np.cumprod(u)  np.cumprod(A)  np.cumprod(A, 0)  np.cumprod(T, axis=-2)
+np.multiply.accumulate(A)  A.cumprod()  np.diff(u)  np.diff(A)  np.diff(A, axis=0)  np.diff(T, 2, 1)  np.diff(A, n=3)
+np.diff(u, prepend=0.0)  np.diff(u, append=v)  np.diff(A, axis=0, prepend=Row, append=1.0)  np.diff(u, n=0)
 np.trace(S)  np.trace(A, 1)  np.trace(T, axis1=0, axis2=2)  np.trace(T, -1, 1, 2)  S.trace()
 """
 REAL_ONLY = """
@@ -86,15 +82,13 @@ np.broadcast_arrays(u, c)  np.broadcast_arrays(A, Row, 1.0)  np.atleast_1d(c)  n
 np.atleast_2d(u)  np.atleast_2d(c, T)  np.atleast_3d(u)  np.atleast_3d(A)  np.atleast_3d(c, Q)
 np.flip(A)  np.flip(A, 0)  np.flip(T, (0, -1))  np.fliplr(A)  np.flipud(A)  np.rot90(A)  np.rot90(T, 3, (1, 2))
 np.roll(A, 2)  np.roll(A, -1, 0)  np.roll(A, (1, 2), (0, 1))  np.roll(T, (1, 1), axis=(-1, -1))
-np.roll(T, 3, axis=(0, 2))
-np.repeat(u, 2)  np.repeat(A, 3)  np.repeat(A, [1, 0, 2], 0)  np.repeat(A, 2, axis=-1)  A.repeat(2, 1)  np.repeat(c, 3)
-np.tile(u, 2)  np.tile(A, (2, 1))  np.tile(A, (2, 1, 2))  np.resize(A, (5, 3))  np.resize(A, 3)
-np.take(A, [0, 5, -1])  np.take(A, [0, 2], 0)  np.take(A, grid, axis=1)  A.take(1, axis=-1)
-np.take(A, [9, -7], 1, mode='wrap')
-np.take(A, [9, -7], 0, mode='clip')
+np.roll(T, 3, axis=(0, 2))  np.repeat(u, 2)  np.repeat(A, 3)  np.repeat(A, [1, 0, 2], 0)  np.repeat(A, 2, axis=-1)
+A.repeat(2, 1)  np.repeat(c, 3)  np.tile(u, 2)  np.tile(A, (2, 1))  np.tile(A, (2, 1, 2))  np.resize(A, (5, 3))
+np.resize(A, 3)  np.take(A, [0, 5, -1])  np.take(A, [0, 2], 0)  np.take(A, grid, axis=1)  A.take(1, axis=-1)
+np.take(A, [9, -7], 1, mode='wrap')  np.take(A, [9, -7], 0, mode='clip')
 np.copy(A)  A.copy()  np.diagonal(A)  np.diagonal(T, 1, 1, 2)  T.diagonal(axis1=0, axis2=2)  np.diag(u)  np.diag(A, 1)
-np.diag(u, -1)  np.diagflat(A)  np.tril(A)  np.triu(T, 1)
-np.concatenate([u, v])  np.concatenate([A, Row])  np.concatenate((A, K), axis=1)  np.concatenate([A, u], axis=None)
+np.diag(u, -1)  np.diagflat(A)  np.tril(A)  np.triu(T, 1)  np.concatenate([u, v])  np.concatenate([A, Row])
+np.concatenate((A, K), axis=1)  np.concatenate([A, u], axis=None)
 np.concatenate([u, [1.0, 2.0], v])  np.concatenate([T, T * 2], -1)
 np.stack([u, v])  np.stack([u, v], axis=1)  np.stack([u, np.ones(3), v], -1)  np.stack([A, K], axis=-2)
 np.hstack([u, v, c])  np.hstack([A, K])  np.vstack([u, v])  np.vstack([A, Row])  np.dstack([u, v])  np.dstack([A, K])
@@ -106,33 +100,26 @@ np.where(A > 1, A**2, Row)  np.where(True, u, v)  np.where(odd[:, None], u, c)  
 INDEXING = """
 u[0]  u[-1]  u[1:]  u[::-1]  u[::2]  u[5:]  u[...]  u[None]  u[[0, 0, 2]]  u[[]]  u[odd]  u[grid]  u[np.int64(1)]  u[()]
 u[np.array(2)]  u[True]  u[False]  u[[True, False, True]]  u[-2:0:-1]  u[np.array([], int)]  u[~odd]
-c[()]  c[None]  c[...]  c[..., None]
-A[0]  A[0, 1]  A[-1, -1]  A[:, 1]  A[1:, ::-2]  A[..., 0]  A[None, :, None, 1:]  A[[0, 2]]  A[:, [1, 1]]
-A[[0, 1], [2, 3]]
-A[[0, 2], 1:]  A[0, [1, 2]]  A[grid]  A[:, grid]  A[mask]  A[odd]  A[:, [True, False, True, True]]  A[odd, 1]
-A[odd, :2]
-A[np.ix_([0, 2], [3, 1])]  A[([0, 1], [1, 1])]  A[[[0], [1]], [1, 2]]  A[None, mask]  A[K > 0]  A[()]  A[A > 1]
+c[()]  c[None]  c[...]  c[..., None]  A[0]  A[0, 1]  A[-1, -1]  A[:, 1]  A[1:, ::-2]  A[..., 0]  A[None, :, None, 1:]
+A[[0, 2]]  A[:, [1, 1]]  A[[0, 1], [2, 3]]  A[[0, 2], 1:]  A[0, [1, 2]]  A[grid]  A[:, grid]  A[mask]  A[odd]
+A[:, [True, False, True, True]]  A[odd, 1]  A[odd, :2]  A[np.ix_([0, 2], [3, 1])]  A[([0, 1], [1, 1])]
+A[[[0], [1]], [1, 2]]  A[None, mask]  A[K > 0]  A[()]  A[A > 1]
 T[0]  T[1, 2, 3]  T[:, 0]  T[..., 0]  T[0, ..., 1]  T[::-1, ::2, 1:3]  T[:, None, 1]  T[[0, 1], :, [1, 3]]
-T[0, :, [1, 2]]
-T[..., [0, 2], 1]  T[:, [0, 1], :, None]  T[[1, 0]]  T[:, [2, 0], [3, 1]]  T[:, odd]  T[deep]  T[0, odd, 1:]  T[:, mask]
-T[grid % 2, :, 0]  T[[0], [1], [2]]  T[0, [1], [2]]  T[[0, 1], None, [2, 2]]  T[np.array(1), :, np.array([0, 3])]
-T[[0, 1], 1]  T[[0, 1], ..., [0, 1]]  T[np.ix_([1, 0], [0], [2, 2])]  T[1][:, 2]  T[:, ::-1][0].T[1:]  T[:, grid, 0]
-Q[:, 0, [0, 1], :][0]  Q[[0, 4], :, [1, 2], 1:]
+T[0, :, [1, 2]]  T[..., [0, 2], 1]  T[:, [0, 1], :, None]  T[[1, 0]]  T[:, [2, 0], [3, 1]]  T[:, odd]  T[deep]
+T[0, odd, 1:]  T[:, mask]  T[grid % 2, :, 0]  T[[0], [1], [2]]  T[0, [1], [2]]  T[[0, 1], None, [2, 2]]
+T[np.array(1), :, np.array([0, 3])]  T[[0, 1], 1]  T[[0, 1], ..., [0, 1]]  T[np.ix_([1, 0], [0], [2, 2])]  T[1][:, 2]
+T[:, ::-1][0].T[1:]  T[:, grid, 0]  Q[:, 0, [0, 1], :][0]  Q[[0, 4], :, [1, 2], 1:]
 """
 PRODUCTS = """
 A @ B  u @ v  A @ w  u @ A  T @ w  T @ B  A.T @ u  T @ R  u @ R.mT  u @ T  R @ u  Q @ B  T[0] @ R  np.matmul(A, B)
 np.matmul(K, w)  K @ B  u @ K  K.T @ A  T @ np.ones((2, 4, 5))  S @ S  u @ u  np.ones((5, 1, 3, 4)) @ R
-np.matmul(Q, R[0])  T[:, :1] @ R
-np.dot(u, v)  np.dot(A, B)  np.dot(A, w)  np.dot(u, A)  np.dot(T, w)  np.dot(T, B)  np.dot(T, R)  np.dot(c, A)
-
-np.dot(K, w)  A.dot(B)  np.dot(u, T.transpose(0, 1, 2))  np.dot(A, R)  np.dot(S, S)  np.dot(c, c)  u.dot(v)
-np.vdot(A, K)  np.vdot(u, v)  np.vdot(A, A)
-np.inner(u, v)  np.inner(A, w)  np.inner(T, A)  np.inner(T, T)  np.inner(c, A)  np.inner(A, K)
-np.outer(u, w)  np.outer(A, u)  np.outer(u, u)  np.outer(c, K)  np.linalg.outer(u, v)
-np.tensordot(A, B, 1)  np.tensordot(T, K)  np.tensordot(T, R, ([1, 2], [2, 1]))
-np.tensordot(T, R, axes=((0, 1), (0, 2)))
-np.tensordot(u, v, 0)  np.tensordot(T, A, (-1, 1))  np.tensordot(T, T, 3)  np.tensordot(T, R, ([-1], [-2]))
-np.linalg.tensordot(A, B, axes=1)  np.linalg.matmul(A, B)
+np.matmul(Q, R[0])  T[:, :1] @ R  np.dot(u, v)  np.dot(A, B)  np.dot(A, w)  np.dot(u, A)  np.dot(T, w)  np.dot(T, B)
+np.dot(T, R)  np.dot(c, A)    np.dot(K, w)  A.dot(B)  np.dot(u, T.transpose(0, 1, 2))  np.dot(A, R)  np.dot(S, S)
+np.dot(c, c)  u.dot(v)  np.vdot(A, K)  np.vdot(u, v)  np.vdot(A, A)  np.inner(u, v)  np.inner(A, w)  np.inner(T, A)
+np.inner(T, T)  np.inner(c, A)  np.inner(A, K)  np.outer(u, w)  np.outer(A, u)  np.outer(u, u)  np.outer(c, K)
+np.linalg.outer(u, v)  np.tensordot(A, B, 1)  np.tensordot(T, K)  np.tensordot(T, R, ([1, 2], [2, 1]))
+np.tensordot(T, R, axes=((0, 1), (0, 2)))  np.tensordot(u, v, 0)  np.tensordot(T, A, (-1, 1))  np.tensordot(T, T, 3)
+np.tensordot(T, R, ([-1], [-2]))  np.linalg.tensordot(A, B, axes=1)  np.linalg.matmul(A, B)
 np.kron(u, w)  np.kron(A, B)  np.kron(u, A)  np.kron(T, u)  np.kron(c, A)  np.kron(A, K)  np.kron(S, S)
 """
 EINSUMS = [
@@ -358,17 +345,15 @@ def test_empty_in_empty_out(source: str, shape: tuple[int, ...], chunk_size: int
 
 PARTS = """
 y[1]  y[1:]  y[:, ::-2]  y[..., 0]  y[None]  y[:, None, 1:]  y[0:0]  y[[0, 2]]  y[mask]  y[:, [1, 1]]  y[...]  y[()]
-y[::-1][1:]
-y[1:][:, 2]  y[1][::-1]  y[:, 1:].T[0]  y[1:].T[::2]  y.T  y.T[1:]  np.transpose(y)  np.swapaxes(y, 0, 1)  y.mT
-y.T.T[0]
-np.moveaxis(y, 0, 1)  y.reshape(4, 3)  y.reshape(-1)[::5]  y.reshape(2, 6)[1]  np.ravel(y)  y.ravel()  y.T.ravel()
-y.T.reshape(-1)  y[:, 1:].reshape(-1)  y[1:].reshape(-1)  y.flatten()  y.copy()  np.flip(y)  np.flip(y, 1)[0]
-np.flipud(y)
-np.rot90(y)  np.squeeze(y[:, :1])  np.expand_dims(y, 1)  np.atleast_3d(y)  np.split(y, 3)[1]  np.array_split(y, 2, 1)[1]
-y[:2, :2].reshape(4)  np.roll(y, 1)  np.repeat(y, 2)  np.tile(y, 2)  np.concatenate([y, y])  y.real  y + 0  +y
-np.triu(y)
-y.reshape(3, 2, 2)[:, :, 1]  y.reshape(3, 2, 2).transpose(2, 0, 1)[1]  y.swapaxes(0, 1)[2:]  np.diagonal(y)  np.diag(y)
-np.broadcast_to(y, (2, 3, 4))  y.astype(float)  y.take([0, 1])  np.rollaxis(y, 1)  y[0].reshape(2, 2).T[1]
+y[::-1][1:]  y[1:][:, 2]  y[1][::-1]  y[:, 1:].T[0]  y[1:].T[::2]  y.T  y.T[1:]  np.transpose(y)
+np.swapaxes(y, 0, 1)  y.mT  y.T.T[0]  np.moveaxis(y, 0, 1)  y.reshape(4, 3)  y.reshape(-1)[::5]  y.reshape(2, 6)[1]
+np.ravel(y)  y.ravel()  y.T.ravel()  y.T.reshape(-1)  y[:, 1:].reshape(-1)  y[1:].reshape(-1)  y.flatten()  y.copy()
+np.flip(y)  np.flip(y, 1)[0]  np.flipud(y)  np.rot90(y)  np.squeeze(y[:, :1])  np.expand_dims(y, 1)  np.atleast_3d(y)
+np.split(y, 3)[1]  np.array_split(y, 2, 1)[1]  y[:2, :2].reshape(4)  np.roll(y, 1)  np.repeat(y, 2)  np.tile(y, 2)
+np.concatenate([y, y])  y.real  y + 0  0 + y  +y  y - 0  np.positive(y)
+np.triu(y)  y.reshape(3, 2, 2)[:, :, 1]  y.reshape(3, 2, 2).transpose(2, 0, 1)[1]  y.swapaxes(0, 1)[2:]
+np.diagonal(y)  np.diag(y)  np.broadcast_to(y, (2, 3, 4))  y.astype(float)  y.take([0, 1])  np.rollaxis(y, 1)
+y[0].reshape(2, 2).T[1]
 """
 
 
@@ -379,9 +364,11 @@ def test_a_view_writes_through_and_a_copy_does_not(part: str, chunk_size: int | 
 
     def f(x: Any) -> Any:
         y = x * 1
+        y[0, 0] = x[2, 2]  # from here on y writes into memory of its own
         p = eval(part, {"np": np, "mask": CONSTANTS["mask"], "y": y})
+        y[1, 1:3] = 3 * y[0, 2:] * x[0, 1]
         p[...] = p * p + 1
-        y[1, 1:3] = 3 * y[0, 2:] + np.sum(p)
+        y[2, :2] = y[0, 2:] + np.sum(p)
         p *= 2
         return np.concatenate([np.ravel(y), np.ravel(p)])
 

@@ -24,19 +24,15 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     return Move(arr, lambda v: np.take_along_axis(v, indices, axis))
 
 
-@rule(np.compress)
-def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    return np.take(a, np.flatnonzero(plain(condition)), axis)
+rule(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(plain(condition)), axis))
+rule(np.extract)(lambda condition, arr: np.take(np.ravel(arr), np.flatnonzero(plain(condition))))
+rule(np.delete)(lambda arr, obj, axis=None: Move(arr, lambda v: np.delete(v, plain(obj), axis)))
 
 
-@rule(np.extract)
-def extract(condition: Any, arr: Any) -> Any:
-    return np.take(np.ravel(arr), np.flatnonzero(plain(condition)))
-
-
-@rule(np.delete)
-def delete(arr: Any, obj: Any, axis: Any = None) -> Move:
-    return Move(arr, lambda v: np.delete(v, plain(obj), axis))
+def _joining(arrays: Any, move: Callable[[list[Any]], Any]) -> Plan:
+    """A function of several arrays that moves elements, and cannot pass over a leading axis of directions."""
+    arrays = tuple(array_of(a) for a in arrays)
+    return Plan(arrays, lambda *v: move(list(v)), lambda _, v, t: join(t, [shape_of(x) for x in v], move))
 
 
 @rule(np.insert)
@@ -48,23 +44,15 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Plan:
 
 
 @rule(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Plan:
-    return _joining(tuple(choices), lambda parts: np.choose(plain(a), parts, mode=mode))
-
-
-def _joining(arrays: tuple[Any, ...], move: Callable[[list[Any]], Any]) -> Plan:
-    """A function of several arrays that moves elements, and cannot pass over a leading axis of directions."""
-    arrays = tuple(array_of(a) for a in arrays)
-    return Plan(arrays, lambda *v: move(list(v)), lambda _, v, t: join(t, [shape_of(x) for x in v], move))
+def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Plan:
+    return _joining(choices, lambda parts: np.choose(plain(a), parts, mode=mode))
 
 
 @rule(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """The first condition that holds decides: np.where, from the last to the first."""
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
-    if len(condlist) == 0:
-        raise ValueError("select with an empty condition list is not possible")
+    if len(condlist) != len(choicelist) or len(condlist) == 0:
+        raise ValueError("select: the list of cases must be as long as that of conditions, and not empty")
     result = default
     for condition, choice in zip(reversed([plain(c) for c in condlist]), reversed(list(choicelist))):
         if np.asarray(condition).dtype != bool:
@@ -75,27 +63,24 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @rule(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """Each function is called with the elements for which its condition holds; of several, the last one counts."""
-    x, n = array_of(x), len(funclist)
-    conditions: Any = plain(condlist)
-    if np.isscalar(conditions) or (not isinstance(conditions[0], list | np.ndarray) and ndim(x) != 0):
+    """Each function is called with the elements for which its condition holds; of several the last one counts."""
+    x, conditions = array_of(x), plain(condlist)
+    if np.isscalar(conditions) or (ndim(x) != 0 and not isinstance(conditions[0], list | np.ndarray)):
         conditions = [conditions]
     conditions = np.asarray(conditions, bool)
-    if len(conditions) == n - 1:
+    if len(conditions) == len(funclist) - 1:
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
-    if len(conditions) != n:
-        raise ValueError(f"with {len(condlist)} condition(s), either {len(condlist)} or {len(condlist) + 1} functions are expected")
-    place, parts, size = np.zeros(shape_of(x), np.intp), [np.zeros(1, x.dtype)], 1
+    if len(conditions) != len(funclist):
+        raise ValueError(f"with {len(condlist)} condition(s), as many functions or one more are expected")
+    number, parts, size = np.zeros(shape_of(x), np.intp), [np.zeros(1, x.dtype)], 1
     for condition, function in zip(conditions, funclist):
-        condition = np.broadcast_to(np.reshape(condition, np.shape(condition)), shape_of(x))
-        count = int(np.sum(condition))
-        if count == 0:
-            continue
-        values = function(np.reshape(x, shape_of(x) or (1,))[condition if ndim(x) else slice(None)], *args, **kw) if callable(function) else function
-        parts.append(np.ravel(np.broadcast_to(array_of(values), (count,))))
-        place[condition] = size + np.arange(count)
-        size += count
-    return np.concatenate(parts)[place].astype(x.dtype)
+        count = int(np.sum(np.broadcast_to(condition, shape_of(x))))
+        if count:
+            values = function(x[condition], *args, **kw) if callable(function) else array_of(function)
+            parts.append(np.ravel(np.broadcast_to(values, (count,))))
+            number[condition] = size + np.arange(count)
+            size += count
+    return np.concatenate(parts)[number].astype(x.dtype)
 
 
 # ---------------------------------------------------------------- putting together
@@ -118,25 +103,12 @@ def block(arrays: Any) -> Any:
     return build(arrays, depth)
 
 
-def _split_along(function: Callable[..., Any], axis: Callable[[int], int], least: int) -> None:
-    @rule(function)
-    def split(ary: Any, indices_or_sections: Any) -> Any:
-        if ndim(ary) < least:
-            raise ValueError(f"{function.__name__} only works on arrays of {least} or more dimensions")
-        return np.split(ary, indices_or_sections, axis(ndim(ary)))
-
-
-_split_along(np.hsplit, lambda n: 1 if n > 1 else 0, 1)
-_split_along(np.vsplit, lambda n: 0, 2)
-_split_along(np.dsplit, lambda n: 2, 3)
-
+# An axis that is not there gives NumPy's error, a ValueError.
+rule(np.hsplit)(lambda ary, parts: np.split(ary, parts, 1 if ndim(ary) > 1 else 0))
+rule(np.vsplit)(lambda ary, parts: np.split(ary, parts, 0 if ndim(ary) > 1 else -2))
+rule(np.dsplit)(lambda ary, parts: np.split(ary, parts, 2))
 if hasattr(np, "unstack"):  # NumPy 2.1
-
-    @rule(np.unstack)
-    def unstack(x: Any, /, *, axis: int = 0) -> Any:
-        if ndim(x) == 0:
-            raise ValueError("Input array must be at least 1-d.")
-        return tuple(np.moveaxis(x, axis, 0))
+    rule(np.unstack)(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
 
 
 @rule(np.meshgrid)
@@ -161,23 +133,22 @@ def ix_(*args: Any) -> Any:
 @rule(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     arr = array_of(arr)
-    axis = axis_of(axis, ndim(arr)) + ndim(arr)
+    axis, n = axis_of(axis, ndim(arr)) + ndim(arr), ndim(arr) - 1
     rows = np.moveaxis(arr, axis, -1)
     lead = shape_of(rows)[:-1]
     if 0 in lead:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     results = np.stack([array_of(func1d(rows[i], *args, **kwargs)) for i in np.ndindex(*lead)])
-    n, k = len(lead), ndim(results) - 1
-    whole = np.reshape(results, lead + shape_of(results)[1:])
+    whole, k = np.reshape(results, lead + shape_of(results)[1:]), ndim(results) - 1
     return np.moveaxis(whole, range(n, n + k), range(axis, axis + k))
 
 
 @rule(np.apply_over_axes)
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     n = ndim(a)
-    for axis in np.atleast_1d(plain(axes)):
-        result = func(a, int(axis) + n if axis < 0 else int(axis))
-        a = result if ndim(result) == n else np.expand_dims(result, int(axis))
+    for axis in np.atleast_1d(plain(axes)).tolist():
+        result = func(a, axis + n if axis < 0 else axis)
+        a = result if ndim(result) == n else np.expand_dims(result, axis)
         if ndim(a) != n:
             raise ValueError("function is not returning an array of the correct shape")
     return a
@@ -193,79 +164,55 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     n, shape, dtype = ndim(a), shape_of(a), a.dtype
     if callable(mode):
         raise NotDifferentiableError("np.pad: a function as mode writes into plain arrays; use np.concatenate instead")
-    # NumPy's errors for each of the arguments, on nothing
-    np.pad(np.zeros((0,) * n), pad_width)
+    np.pad(np.zeros((0,) * n), pad_width)  # NumPy's errors for each of the arguments
     np.pad(np.zeros((1,) * n), 0, mode, **{k: plain(v) for k, v in options.items()})
     widths = _pairs(pad_width, n)
-    if any(length == 0 < sum(w) and mode not in ("constant", "empty") for length, w in zip(shape, widths)):
-        raise ValueError(f"can't extend an empty axis using modes other than 'constant' or 'empty', but found {mode!r}")
+    if mode not in ("constant", "empty") and any(k == 0 < sum(w) for k, w in zip(shape, widths)):
+        raise ValueError("can't extend an empty axis using modes other than 'constant' or 'empty'")
     given = options.pop("constant_values", options.pop("end_values", options.pop("stat_length", None)))
-    if mode in ("edge", "wrap", "empty") or (given is None and options.get("reflect_type") != "odd" and mode in _MOVING):
-        mode = "constant" if mode == "empty" else mode
-        return Move(a, lambda v: np.pad(v, widths, mode), lambda t: np.pad(t, [(0, 0), *widths], mode))
+    even = given is None and options.get("reflect_type", "even") == "even"
+    if mode in ("edge", "wrap", "empty") or (even and mode in ("constant", "reflect", "symmetric")):
+        how = "constant" if mode == "empty" else mode
+        return Move(a, lambda v: np.pad(v, widths, how), lambda t: np.pad(t, [(0, 0), *widths], how))
     ends = [(None, None)] * n if given is None else np.broadcast_to(array_of(given), (n, 2))
     for k in range(n):
         a = np.moveaxis(a, k, -1)
-        left, right = _SIDES[mode](a, widths[k], ends[k], mode)
+        left = _side(a, widths[k][0], ends[k][0], mode)
+        right = np.flip(_side(np.flip(a, -1), widths[k][1], ends[k][1], mode), -1)
         a = np.moveaxis(np.concatenate([left, a, right], -1), -1, k)
     if dtype.kind not in "fc":
         raise tangent_loss("np.pad of an array of integers with numbers that have a derivative")
     return a.astype(dtype)
 
 
-_MOVING = {"constant", "reflect", "symmetric"}
-
-
 def _pairs(pad_width: Any, n: int) -> list[Any]:
-    if isinstance(pad_width, dict):
-        whole = np.zeros((n, 2), int)
-        for axis, width in pad_width.items():
-            whole[axis] = width
-        pad_width = whole
+    if isinstance(pad_width, dict):  # NumPy 2.4
+        given, pad_width = pad_width, np.zeros((n, 2), int)
+        for axis, width in given.items():
+            pad_width[axis] = width
     return [tuple(pair) for pair in np.broadcast_to(pad_width, (n, 2)).tolist()]
 
 
-def _constants(a: Any, widths: Any, ends: Any, mode: str) -> list[Any]:
-    return [np.broadcast_to(end, (*shape_of(a)[:-1], w)).astype(a.dtype) for w, end in zip(widths, ends)]
-
-
-def _ramps(a: Any, widths: Any, ends: Any, mode: str) -> list[Any]:
-    start, stop = 0.0 if ends[0] is None else ends[0], 0.0 if ends[1] is None else ends[1]
-    left = np.linspace(start, a[..., 0], widths[0], endpoint=False, axis=-1)
-    return [left, np.flip(np.linspace(stop, a[..., -1], widths[1], endpoint=False, axis=-1), -1)]
-
-
-def _statistics(a: Any, widths: Any, lengths: Any, mode: str) -> list[Any]:
-    statistic: Any = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}[mode]
+def _side(a: Any, width: int, given: Any, mode: str) -> Any:
+    """What stands to the left of a along its last axis."""
     n = shape_of(a)[-1]
-    left, right = (n if k is None else min(int(k), n) for k in lengths)
-    sides = [statistic(part, axis=-1, keepdims=True) for part in (a[..., :left], a[..., n - right :])]
-    return [np.repeat(side, w, -1) for side, w in zip(sides, widths)]
+    if mode == "constant":
+        return np.broadcast_to(given, (*shape_of(a)[:-1], width)).astype(a.dtype)
+    if mode == "linear_ramp":
+        return np.linspace(0.0 if given is None else given, a[..., 0], width, endpoint=False, axis=-1)
+    if mode in _STATISTICS:
+        return np.repeat(_STATISTICS[mode](a[..., : n if given is None else int(given)], axis=-1, keepdims=True), width, -1)
+    # Reflection about the ends as points, again and again: each turn adds a multiple of the difference of the ends.
+    both = mode == "symmetric"
+    if n == 1 and not both:
+        return np.repeat(a, width, -1)
+    turn, rest = np.divmod(np.arange(-width, 0), n if both else n - 1)
+    odd = turn % 2
+    moved = np.take(a, np.where(odd, n - 1 - rest, rest), -1)
+    return moved * (1 - 2 * odd) + a[..., :1] * (odd - turn) + a[..., -1:] * (odd + turn)
 
 
-def _odd(a: Any, widths: Any, ends: Any, mode: str) -> list[Any]:
-    """Reflection about the ends as points, again and again: each turn adds a multiple of the difference of the ends."""
-    n, both = shape_of(a)[-1], mode == "symmetric"
-    period = n if both else n - 1
-    if period == 0:
-        return [np.repeat(a, w, -1) for w in widths]
-    sides = []
-    for places in (np.arange(-widths[0], 0), np.arange(n, n + widths[1])):
-        turn, rest = np.divmod(places, period)
-        odd = turn % 2
-        moved = np.take(a, np.where(odd, period - both - rest, rest), -1)
-        sides.append(moved * (1 - 2 * odd) + a[..., :1] * (odd - turn) + a[..., -1:] * (odd + turn))
-    return sides
-
-
-_SIDES: dict[str, Callable[..., Any]] = {
-    "constant": _constants,
-    "linear_ramp": _ramps,
-    "reflect": _odd,
-    "symmetric": _odd,
-    **dict.fromkeys(("maximum", "minimum", "mean", "median"), _statistics),
-}
-
+_STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 # ---------------------------------------------------------------- replacing
 
@@ -274,8 +221,7 @@ _SIDES: dict[str, Callable[..., Any]] = {
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """What is replaced is constant."""
     if x.dtype.kind == "c":
-        parts = [np.nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x))]
-        y: Any = parts[0] + 1j * parts[1]
+        y = np.nan_to_num(np.real(x), True, nan, posinf, neginf) + 1j * np.nan_to_num(np.imag(x), True, nan, posinf, neginf)
     else:
         limits, v = np.finfo(x.dtype), plain(x)
         y = np.where(np.isnan(v), nan, x)
@@ -287,29 +233,23 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     return x
 
 
-@rule(np.astype)
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    return x.astype(dtype, copy=copy)
-
-
-@rule(np.real_if_close)
-def real_if_close(a: Any, tol: float = 100) -> Any:
-    return a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else np.real(a)
-
+rule(np.real_if_close)(lambda a, tol=100: a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else np.real(a))
+rule(np.astype)(lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy))
 
 # ---------------------------------------------------------------- writing
 
 
-def _write(a: Any, at: Any, values: Any, name: str) -> None:
-    """a[at] = values, for index arrays or a mask."""
+def _write(name: str, a: Any, numbers: Any, values: Any) -> None:
+    """Write values where these element numbers are."""
     values = array_of(values)
     if hasattr(values, "_tag") and not hasattr(a, "_tag"):
         raise tangent_loss(f"np.{name} into a plain array")
-    a[at] = values
+    a[np.unravel_index(numbers, shape_of(a))] = values
 
 
-def _write_numbers(a: Any, numbers: Any, values: Any, name: str) -> None:
-    _write(a, np.unravel_index(numbers, shape_of(a)), values, name)
+def _write_in_turn(name: str, a: Any, numbers: Any, values: Any) -> None:
+    """The same with values that are repeated as often as needed."""
+    _write(name, a, np.ravel(numbers), np.resize(array_of(values), np.size(numbers)))
 
 
 def _numbers(a: Any) -> Any:
@@ -318,38 +258,35 @@ def _numbers(a: Any) -> Any:
 
 @rule(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    where = np.broadcast_to(np.asarray(plain(where), bool), shape_of(dst))
-    _write(dst, where, np.broadcast_to(array_of(src), shape_of(dst))[where], "copyto")
-
-
-@rule(np.put)
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    numbers = np.ravel(np.take(_numbers(a), plain(ind), mode=mode))
-    _write_numbers(a, numbers, np.resize(array_of(v), numbers.shape), "put")
+    mask = np.broadcast_to(np.asarray(plain(where), bool), shape_of(dst))
+    _write("copyto", dst, np.flatnonzero(mask), np.broadcast_to(array_of(src), shape_of(dst))[mask])
 
 
 @rule(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    numbers = np.flatnonzero(plain(mask))
-    if len(numbers) and not np.size(plain(vals)):
+    if np.any(plain(mask)) and not np.size(plain(vals)):
         raise ValueError("Cannot insert from an empty array!")
-    _write_numbers(arr, numbers, np.resize(array_of(vals), numbers.shape), "place")
+    _write_in_turn("place", arr, np.flatnonzero(plain(mask)), vals)
 
 
 @rule(np.putmask)
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
-    mask = np.asarray(plain(mask), bool)
-    _write(a, mask, np.resize(array_of(values), shape_of(a))[mask], "putmask")
+    numbers = np.flatnonzero(plain(mask))
+    _write("putmask", a, numbers, np.resize(array_of(values), math.prod(shape_of(a)))[numbers])
+
+
+@rule(np.put)
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    _write_in_turn("put", a, np.take(_numbers(a), plain(ind), mode=mode), v)
 
 
 @rule(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    numbers = np.take_along_axis(_numbers(arr), plain(indices), axis)
-    _write_numbers(arr, numbers, values, "put_along_axis")
+    _write("put_along_axis", arr, np.take_along_axis(_numbers(arr), plain(indices), axis), values)
 
 
 @rule(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     mask = np.zeros(shape_of(a), bool)
     np.fill_diagonal(mask, True, wrap)
-    _write(a, mask, np.resize(array_of(val), int(mask.sum())), "fill_diagonal")
+    _write_in_turn("fill_diagonal", a, np.flatnonzero(mask), val)

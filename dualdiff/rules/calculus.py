@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, contract, finite, gather, linear
+from ..tangents import combine, finite, linear
 from ..tangents import ndim as directions
 from .ordering import array_of
 from .table import Plan, axes_of, axis_of, ndim, plain, rule, shape_of
 
-# ---------------------------------------------------------------- functions with a removable singularity
+# ---------------------------------------------------------------- sinc and i0
 
 
 def near(u: Any, radius: float, coefficients: Any, formula: Callable[[Any], Any]) -> Any:
@@ -23,30 +23,29 @@ def near(u: Any, radius: float, coefficients: Any, formula: Callable[[Any], Any]
     return np.where(close, series, formula(np.where(close, radius, u)))[()]
 
 
-_SINC = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 15)]
+_SINC = [(-1) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(15)]  # of x**(2 k - 1)
+_COSINES = [math.cos((k + 0.5) * math.pi / 160) for k in range(80)]
 
 
-def sinc_slope(x: Any) -> Any:
-    """The derivative of np.sinc, odd in x; the formula alone cancels near 0."""
-    return near(x, 0.5, [c for k in _SINC for c in (0.0, k)], lambda x: (np.cos(np.pi * x) - np.sinc(x)) / x)
-
-
-_ANGLES = [(k + 0.5) * math.pi / 160 for k in range(80)]
+def _sinc_slope(x: Any) -> Any:
+    return near(x, 0.5, [c for k in _SINC[1:] for c in (0.0, k)], lambda x: (np.cos(np.pi * x) - np.sinc(x)) / x)
 
 
 def _i1(x: Any) -> Any:
-    """The Bessel function I1 by the midpoint rule, which converges exponentially and has no cancellation."""
-    return sum(np.sinh(x * math.cos(a)) * (math.cos(a) / 80) for a in _ANGLES)
+    """The Bessel function I1 by the midpoint rule, which converges exponentially and does not cancel."""
+    return sum(np.sinh(x * c) * (c / 80) for c in _COSINES)
 
 
-def _slope(function: Callable[[Any], Any], slope: Callable[[Any], Any]) -> None:
-    @rule(function)
-    def smooth(x: Any) -> Plan:
-        return Plan((x,), function, lambda _, v, t: combine([(t[0], shape_of(v[0]), slope(v[0]))], shape_of(v[0])))
+def _smooth(function: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Callable[[Any], Plan]:
+    def tangent(_: Any, values: Any, tangents: Any) -> Any:
+        shape = shape_of(values[0])
+        return combine([(tangents[0], shape, slope(values[0]))], shape)
+
+    return lambda x: Plan((x,), function, tangent)
 
 
-_slope(np.sinc, sinc_slope)
-_slope(np.i0, _i1)
+rule(np.sinc)(_smooth(np.sinc, _sinc_slope))
+rule(np.i0)(_smooth(np.i0, _i1))
 
 
 # ---------------------------------------------------------------- interpolation
@@ -57,8 +56,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """A broken line: at a knot its slope is the mean of those on both sides."""
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
     if period is not None:
-        if plain(period) == 0:
-            raise ValueError("period must be a non-zero value")
+        np.interp(0.0, [0.0], [0.0], period=plain(period))  # NumPy's error for 0
         period = np.abs(period)
         x, xp = x % period, xp % period
         order = np.argsort(plain(xp))
@@ -66,54 +64,22 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
     knots, at, n = plain(xp), plain(x), shape_of(xp)[0]
-    low = np.clip(np.searchsorted(knots, at, "right") - 1, 0, max(n - 2, 0))
-    high = np.minimum(low + 1, n - 1)
-    before, behind = at < knots[0], at > knots[-1]
-
-    inside = (at >= knots[0]) & (at <= knots[-1])
-
-    def tangent(y: Any, values: Any, tangents: Any) -> Any:
-        (x, xp, fp), (dx, dxp, dfp, dleft, dright), shape = values[:3], tangents, shape_of(y)
-        steps = np.where(np.diff(knots) == 0, 1.0, np.diff(xp))
-        slopes = np.diff(fp) / steps
-        if n > 1:
-            share = np.where(inside, (x - np.take(xp, low)) / np.take(steps, low), behind)
-            slope = np.where(inside, np.take(slopes, low), 0.0)
-        else:
-            share = slope = np.zeros(shape)
-        for knot, other in ((low, low - 1), (high, high)):  # at a knot, the segment beside the one evaluated
-            level = ((knot == 0) & (left is None)) | ((knot == n - 1) & (right is None))
-            within = (knot > 0) & (knot < n - 1) & (np.take(np.diff(knots, append=np.nan), other) > 0)
-            beside = np.where(within, np.take(slopes, other, mode="clip"), np.where(level, 0.0, slope)) if n > 1 else slope
-            slope = np.where(at == np.take(knots, knot), (slope + beside) / 2, slope)
-        keep = np.where(inside, 1 - share, before)
-        given = [(dleft, before & (left is not None)), (dright, behind & (right is not None))]
-        keep, share = (np.where(mask, 0.0, w) for (_, mask), w in zip(given, (keep, share)))
-        terms: list[Any] = [] if dx is None else [(dx, shape_of(x), slope)]
-        for t, whole, factor in ((dxp, xp, -slope), (dfp, fp, 1.0)):
-            for k, weight in ((low, keep), (high, share)) if t is not None else ():
-                terms.append((gather(t, shape_of(whole), _taker(k)), shape, factor * weight))
-        terms += [(t, (), mask) for t, mask in given if t is not None]
-        return combine(terms, shape, select=True)
-
-    ends = [0.0 if end is None else end for end in (left, right)]
-
-    def value(x: Any, xp: Any, fp: Any, a: Any, b: Any) -> Any:
-        return np.interp(x, xp, fp, None if left is None else a, None if right is None else b)
-
-    return Plan((x, xp, fp, *ends), value, tangent)
-
-
-def _taker(k: Any) -> Callable[[Any], Any]:
-    return lambda v: np.take(v, k)
+    np.interp(0.0, knots, plain(fp))  # NumPy's errors for the lengths
+    base = np.clip(np.searchsorted(knots, at, "right") - 1, 0, n - 1)
+    # Slopes of the segments to the left and right of each knot: beyond the ends the line is level, or jumps.
+    gaps = np.diff(knots) == 0
+    slopes = np.where(gaps, 0.0, np.diff(fp) / np.where(gaps, 1.0, np.diff(xp)))
+    before = np.concatenate([slopes[:1] * (left is not None), slopes])
+    behind = np.concatenate([slopes, slopes[-1:] * (right is not None)])
+    at_knot = at == knots[base]
+    slope = np.where(at_knot, (np.take(before, base) + np.take(behind, base)) / 2, np.take(behind, base))
+    slope = np.where(at_knot & ~np.isfinite(plain(slope)), 0.0, slope)
+    y = slope * (x - np.take(xp, base)) + np.take(fp, base)
+    y = np.where(at < knots[0], fp[0] if left is None else left, y)
+    return np.where(at > knots[-1], fp[-1] if right is None else right, y)[()]
 
 
 # ---------------------------------------------------------------- differences and integrals
-
-
-def _along(axis: int, *bounds: Any) -> Any:
-    """The index of a slice along one axis, a negative number."""
-    return (..., slice(*bounds), *(slice(None),) * (-axis - 1))
 
 
 @rule(np.gradient)
@@ -135,54 +101,45 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 def _difference(f: Any, h: Any, edge_order: int) -> Any:
     """Second-order differences along the last axis, with one-sided ones at its ends."""
     n, h = shape_of(f)[-1], array_of(h)
-    if ndim(h) > 1:
-        raise ValueError("distances must be either scalars or 1d")
-    if ndim(h) and shape_of(h)[0] != n:
-        raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+    if ndim(h) > 1 or (ndim(h) == 1 and shape_of(h)[0] != n):
+        raise ValueError("distances must be either scalars or 1d, and match the length of their dimension")
     if n <= edge_order:
         raise ValueError("Shape of array too small to calculate a numerical gradient: (edge_order + 1) are required.")
-    even = ndim(h) == 0
-    if not even:
+    if ndim(h):
         h = np.diff(h)
         if not hasattr(h, "_tag") and np.all(h == h[0]):
-            even, h = True, h[0]
-    a, b = (h, h) if even else (h[:-1], h[1:])  # the steps to the left and to the right
+            h = h[0]
     f0, f1, f2 = f[..., :-2], f[..., 1:-1], f[..., 2:]
-    if even:
-        inner = (f2 - f0) / (2.0 * h)
-    else:
+    if ndim(h):
+        first, last, a, b = h[:2], h[:-3:-1], h[:-1], h[1:]
         inner = f0 * (-b / (a * (a + b))) + f1 * ((b - a) / (a * b)) + f2 * (a / (b * (a + b)))
-    if edge_order == 1:
-        first, last = (f[..., 1:2] - f[..., :1]) / (h if even else h[0]), (f[..., -1:] - f[..., -2:-1]) / (h if even else h[-1])
     else:
-        first = _one_sided(f[..., 0:1], f[..., 1:2], f[..., 2:3], *((h, h) if even else (h[0], h[1])))
-        last = -_one_sided(f[..., -1:], f[..., -2:-1], f[..., -3:-2], *((h, h) if even else (h[-1], h[-2])))
-    return np.concatenate([first, inner, last], -1)
+        first, last, inner = (h, h), (h, h), (f2 - f0) / (2.0 * h)
+    return np.concatenate([_at_end(f[..., :3], first, edge_order), inner, -_at_end(f[..., :-4:-1], last, edge_order)], -1)
 
 
-def _one_sided(f0: Any, f1: Any, f2: Any, a: Any, b: Any) -> Any:
-    """The slope at the end f0 of a parabola through three points, a and then b apart."""
+def _at_end(f: Any, steps: Any, order: int) -> Any:
+    """The slope at the first of two or three points, of the line or parabola through them."""
+    f0, f1, f2, a = f[..., :1], f[..., 1:2], f[..., 2:3], steps[0]
+    if order == 1:
+        return (f1 - f0) / a
+    b = steps[1]
     return f0 * (-(2 * a + b) / (a * (a + b))) + f1 * ((a + b) / (a * b)) - f2 * (a / (b * (a + b)))
 
 
+@rule(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    y = array_of(y)
-    axis = axis_of(axis, ndim(y))
+    y, x = np.moveaxis(array_of(y), axis, -1), array_of(x)
     if x is not None:
-        x = array_of(x)
-        dx = np.diff(x) if ndim(x) == 1 else np.diff(x, axis=axis)
-        dx = np.reshape(dx, (-1,) + (1,) * (-axis - 1)) if ndim(x) == 1 else dx
-    return np.sum(dx * (y[_along(axis, 1, None)] + y[_along(axis, None, -1)]) / 2.0, axis)
-
-
-rule(np.trapezoid)(trapezoid)
+        dx = np.diff(x if ndim(x) == 1 else np.moveaxis(x, axis, -1))
+    return np.sum(dx * (y[..., 1:] + y[..., :-1]) / 2.0, -1)
 
 
 @rule(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [np.ravel(array_of(p)) for p in (to_begin, np.diff(np.ravel(ary)), to_end) if p is not None]
     if not all(np.can_cast(p.dtype, ary.dtype, "same_kind") for p in parts):
-        raise TypeError("dtype of `to_end` and `to_begin` must be compatible with input `ary` under the `same_kind` rule.")
+        raise TypeError("dtype of `to_end` and `to_begin` must be compatible with that of `ary` by the `same_kind` rule")
     return np.concatenate(parts, dtype=ary.dtype)
 
 
@@ -196,9 +153,6 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 # ---------------------------------------------------------------- convolution
 
 
-_MODES = {0: "v", 1: "s", 2: "f"}
-
-
 @rule(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """Bilinear; a short constant kernel is a stencil, a sum of shifted arrays."""
@@ -206,33 +160,28 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     if shape_of(v)[0] > shape_of(a)[0]:
         a, v = v, a
     n, k = shape_of(a)[0], shape_of(v)[0]
-    np.convolve(np.zeros(min(n, 1)), np.zeros(min(k, 1)), mode)  # what NumPy says about wrong arguments
-    start = {"f": 0, "s": (k - 1) // 2, "v": k - 1}[_MODES.get(mode) or mode[0]]  # of the window in the full result
-    size = {"f": n + k - 1, "s": n, "v": n - k + 1}[_MODES.get(mode) or mode[0]]
+    np.convolve(np.zeros(min(n, 1)), np.zeros(min(k, 1)), mode)  # NumPy's errors
+    kind = {0: "v", 1: "s", 2: "f"}.get(mode) or mode[0]
+    size = {"f": n + k - 1, "s": n, "v": n - k + 1}[kind]
+    start = {"f": 0, "s": (k - 1) // 2, "v": k - 1}[kind]  # of the window in the full result
     if k <= 16 and not hasattr(v, "_tag") and finite(v):
         edges = [np.zeros(max(j, 0), a.dtype) for j in (k - 1 - start, start + size - n)]
         padded = np.concatenate([edges[0], a, edges[1]])
         return sum(padded[j : j + size] * v[k - 1 - j] for j in range(k))
 
-    def part(t: Any, x: Any, y: Any) -> Any:
-        m, k = shape_of(x)[0], shape_of(y)[0]
-        if not finite(y):  # strong zeros are kept by an explicit matrix
-            number = np.arange(size)[:, None] + start - np.arange(m)
-            matrix = np.where((number >= 0) & (number < k), np.take(y, number, mode="clip"), 0.0)
-            return contract(t, (m,), "a", matrix, "ba", "b")
-
+    def part(t: Any, m: int, y: Any) -> Any:
         def forward(t: Any) -> Any:
             return np.stack([forward(row) for row in t]) if directions(t) > 1 else np.convolve(t, y, mode)
 
         def backward(c: Any) -> Any:
             if directions(c) > 1:
                 return np.stack([backward(row) for row in c])
-            return np.correlate(c, y, "full")[k - 1 - start :][:m]
+            return np.correlate(c, y, "full")[len(y) - 1 - start :][:m]
 
         return linear(t, (m,), forward, backward)
 
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
-        parts = [part(t, x, y) for t, x, y in zip(tangents, values, values[::-1]) if t is not None]
+        parts = [part(t, m, y) for t, m, y in zip(tangents, (n, k), values[::-1]) if t is not None]
         return combine([(t, (size,), 1) for t in parts], (size,))
 
     return Plan((a, v), lambda a, v: np.convolve(a, v, mode), tangent)
@@ -249,73 +198,25 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 # ---------------------------------------------------------------- spaced numbers
 
 
-def _spaced(start: Any, stop: Any, value: Callable[..., Any], weights: Callable[..., Any]) -> Plan:
-    """Numbers from start to stop along a new first axis; `weights` are their slopes in both."""
-
-    def tangent(y: Any, values: Any, tangents: Any) -> Any:
-        pairs = zip(tangents, values, weights(y, *values))
-        return combine([(t, shape_of(v), w) for t, v, w in pairs if t is not None], shape_of(y))
-
-    return Plan((start, stop), value, tangent)
+def _shares(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+    """The share of `stop` in each number, along a new first axis."""
+    return np.reshape(np.linspace(0.0, 1.0, num, endpoint), (-1,) + (1,) * max(ndim(start), ndim(stop)))
 
 
-def _shares(y: Any, endpoint: bool) -> Any:
-    return np.reshape(np.linspace(0.0, 1.0, shape_of(y)[0], endpoint), (-1,) + (1,) * (ndim(y) - 1))
-
-
-def _arranged(y: Any, dtype: Any, axis: int) -> Any:
-    return np.moveaxis(y if dtype is None else y.astype(dtype), 0, axis)
+def _arranged(y: Any, like: Any, dtype: Any, axis: int) -> Any:
+    dtype = np.linspace(*like, 1).dtype if dtype is None else dtype
+    return np.moveaxis(y.astype(dtype), 0, axis)
 
 
 @rule(np.linspace)
 def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-    *,
-    device: Any = None,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
 ) -> Any:
     start, stop = array_of(start), array_of(stop)
     if dtype is not None and np.dtype(dtype).kind in "iu":  # rounded down: piecewise constant
         y: Any = np.linspace(plain(start), plain(stop), num, endpoint, dtype=dtype, axis=axis)
-    elif retstep or dtype is not None or axis != 0:
-        y = _arranged(np.linspace(start, stop, num, endpoint), dtype, axis)
     else:
-
-        def weights(y: Any, *_: Any) -> Any:
-            return 1 - _shares(y, endpoint), _shares(y, endpoint)
-
-        return _spaced(start, stop, lambda a, b: np.linspace(a, b, num, endpoint), weights)
+        share = _shares(start, stop, num, endpoint)
+        y = _arranged(start * (1 - share) + stop * share, (plain(start), plain(stop)), dtype, axis)
     parts = num - bool(endpoint)
     return (y, (stop - start) / parts if parts > 0 else np.nan) if retstep else y
-
-
-@rule(np.logspace)
-def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
-) -> Any:
-    start, stop, base = array_of(start), array_of(stop), array_of(base)
-    if ndim(base):
-        n = max(ndim(start), ndim(stop), ndim(base))
-        start, stop, base = (np.reshape(x, (1,) * (n - ndim(x)) + shape_of(x)) for x in (start, stop, base))
-        base = np.expand_dims(base, axis)
-    y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
-    return y if dtype is None else y.astype(dtype)
-
-
-@rule(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
-    start, stop = array_of(start), array_of(stop)
-    if dtype is not None or axis != 0:
-        return _arranged(np.geomspace(start, stop, num, endpoint), dtype, axis)
-
-    def weights(y: Any, a: Any, b: Any) -> Any:
-        return y / a * (1 - _shares(y, endpoint)), y / b * _shares(y, endpoint)
-
-    return _spaced(start, stop, lambda a, b: np.geomspace(a, b, num, endpoint), weights)

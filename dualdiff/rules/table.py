@@ -10,6 +10,7 @@ Every public function that a `Dual` may meet is in exactly one of these:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -111,12 +112,17 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 def axes_of(axis: Any, n: int) -> tuple[int, ...]:
     """The axis argument of a reduction as negative numbers, over which a leading axis of directions passes unseen."""
-    return tuple(range(-n, 0)) if axis is None else tuple(k - n for k in normalize_axis_tuple(axis, n))
+    if axis is None:
+        return tuple(range(-n, 0))
+    return (axis_of(axis, n),) if type(axis) is int else tuple(k - n for k in normalize_axis_tuple(axis, n))
 
 
 def axis_of(axis: int, n: int) -> int:
     """One axis as a negative number; what is out of range raises NumPy's AxisError."""
-    return int(normalize_axis_tuple(axis, n)[0] - n)
+    k = operator.index(axis)
+    if not -n <= k < n:
+        raise np.exceptions.AxisError(k, n)
+    return k - n if k >= 0 else k
 
 
 def refuse_out(name: str, out: Any) -> None:
