@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .coverage import coverage
 from .dual import Dual, DualArray, maximum, minimum, relu, value
 from .errors import DualdiffError, LeakedDualError, NotDifferentiableError, TangentLossError
 from .forward import (
@@ -23,6 +24,7 @@ __all__ = [
     "LeakedDualError",
     "NotDifferentiableError",
     "TangentLossError",
+    "coverage",
     "derivative",
     "directional_derivative",
     "gradient",

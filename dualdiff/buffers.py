@@ -1,7 +1,8 @@
 """`y = np.zeros(n); y[i] = ...` in unmodified code: a copy of the user's function whose new arrays can hold tangents.
 
-NumPy lets nobody else in when a number is stored into a plain float array. So when a sweep ends in a `TangentLossError`,
-it is run once more with a copy of f that finds, under the global names and closure cells through which it reaches NumPy,
+NumPy lets nobody else in when a number is stored into a plain float array, nor when np.array([x[0], 2.0]) makes an
+array of objects, of which it can take neither sine nor mean. So when a sweep ends in the error that comes of that, it is run
+once more with a copy of f that finds, under the global names and closure cells through which it reaches NumPy,
 allocating functions that make a `DualArray`. The same is done, on the way, for the Python functions and modules that f
 reaches by its names. Nothing that exists is changed: neither NumPy, nor f, nor any module, so that other threads see
 nothing of it. What is not reached by a name (methods of the user's classes, imports inside a function) keeps the error.
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from .dual import Dual, buffer
+from .dual import Dual, buffer, numeric
+from .errors import TangentLossError
 
 _ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.array, np.copy)
 _ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
+_OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
 _FOREIGN = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
 _WRITES = {"STORE_GLOBAL", "DELETE_GLOBAL"}  # what would go to the copy's globals instead of the module's
 
@@ -31,20 +34,34 @@ def follow(f: Callable[..., Any], like: Dual) -> Callable[..., Any]:
     return _Follower(like)(f)  # type: ignore[no-any-return]
 
 
+def lost_in_array(error: TypeError) -> bool:
+    """Whether f failed since an array it made, of floats or of objects, could not hold Duals."""
+    return isinstance(error, TangentLossError) or str(error).startswith("loop of ufunc does not support argument")
+
+
 class _Follower:
     """Replaces what a function reaches by name, once for each object."""
 
     def __init__(self, like: Dual) -> None:
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.replaced = {id(g): functools.wraps(g)(self.allocator(g)) for g in _ALLOCATE + _ALLOCATE_LIKE}
+        self.replaced |= {id(g): functools.wraps(g)(self.of_lists(g)) for g in _OF_LISTS}
         self.like = like
 
     def allocator(self, g: Callable[..., Any]) -> Callable[..., Any]:
         def allocate(*args: Any, **kwargs: Any) -> Any:
             made = g(*args, **kwargs)
-            return buffer(self.like, made) if type(made) is np.ndarray else made
+            if type(made) is not np.ndarray:
+                return made
+            return numeric(made, f"np.{g.__name__}") if made.dtype.kind == "O" else buffer(self.like, made)
 
         return allocate
+
+    def of_lists(self, g: Callable[..., Any]) -> Callable[..., Any]:
+        def reduce(a: Any, *args: Any, **kwargs: Any) -> Any:
+            return g(numeric(a, f"np.{g.__name__}") if isinstance(a, list | tuple) else a, *args, **kwargs)
+
+        return reduce
 
     def __call__(self, x: Any) -> Any:
         """What stands in for x: x itself where there is nothing to replace."""

@@ -26,15 +26,16 @@ _PASSING = {
 }
 # ... and these never meet one: they take or give something else.
 _NEVER = {
-    "bartlett blackman hamming hanning tri tril_indices triu_indices diag_indices mask_indices indices broadcast_shapes "
-    "base_repr binary_repr": "takes integers",
+    "bartlett blackman hamming hanning tri tril_indices triu_indices diag_indices mask_indices": "takes integers",
+    "indices broadcast_shapes base_repr binary_repr": "takes integers",
     "fromfunction frompyfunc nested_iters iterable isscalar isfortran": "looks at what something is, or calls it",
     "isdtype issubdtype mintypecode promote_types typename datetime_data": "takes types",
     "busday_count busday_offset is_busday datetime_as_string": "takes dates",
     "from_dlpack frombuffer fromfile fromiter fromregex fromstring genfromtxt load loadtxt": "makes plain numbers",
-    "format_float_positional format_float_scientific info get_include show_config show_runtime test linalg.test fft.test "
+    "format_float_positional format_float_scientific info get_include show_config show_runtime": "prints",
+    "test linalg.test fft.test": "runs NumPy's tests",
     "get_printoptions set_printoptions printoptions getbufsize setbufsize geterr seterr geterrcall seterrcall": (
-        "prints, or sets how NumPy works"
+        "sets how NumPy works"
     ),
 }
 # SciPy's functions written in Python that call those in the table

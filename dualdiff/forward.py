@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .buffers import follow
+from .buffers import follow, lost_in_array
 from .dual import Dual, DualArray, _live, _new, _tags, _wrap, numeric
-from .errors import LeakedDualError, TangentLossError
+from .errors import LeakedDualError
 from .pytree import flatten, flatten_as
 from .rules.table import plain, shape_of
 
@@ -53,10 +53,12 @@ class _Call:
         """
         try:
             return self.once(seeds)
-        except TangentLossError as error:
+        except TypeError as error:
+            if not lost_in_array(error):
+                raise
             try:
                 return self.once(seeds, buffers=True)
-            except TangentLossError:
+            except TypeError:
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
@@ -320,7 +322,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         raise ValueError(f"jvp: {len(primals)} primals but {len(tangents)} tangents")
     call = _Call("jvp", f, tuple(range(len(primals))), tuple(primals), {})
     seeds = []
-    for k, ((leaves, _), tangent) in enumerate(zip(call.parts, tangents)):
+    for k, tangent in enumerate(tangents):
         try:
             given = flatten_as(primals[k], tangent)
         except ValueError as error:
@@ -416,7 +418,9 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             _live[tag] = True
             try:
                 y = f(x)
-            except TangentLossError:
+            except TypeError as error:
+                if not lost_in_array(error):
+                    raise
                 return _derivative(f, argnums, args, kwargs)[1]  # which can follow f into its arrays
             finally:
                 del _live[tag]

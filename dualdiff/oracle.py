@@ -92,7 +92,7 @@ class Expressions(np.ndarray):  # type: ignore[type-arg]
             if np.shape(symbols) != np.shape(value):
                 raise ValueError(f"{key} has shape {np.shape(symbols)}, its value at the point {np.shape(value)}")
             point |= zip(np.ravel(symbols), map(engine.exactly, np.asarray(value).flat))
-        if missing := {str(s) for e in self.flat for s in e.free_symbols - point.keys()}:
+        if missing := {str(s) for e in self.flat for s in engine.free(e) - point.keys()}:
             raise ValueError(f"the point gives no value for {', '.join(sorted(missing))}")
         return point
 
@@ -293,7 +293,7 @@ def evaluate(expr: Any, *point: Any, digits: int = 50) -> Any:
     """
     if not isinstance(expr, Expressions) or not expr.arguments:
         expr = engine.exprs(expr)
-        names = sorted({str(s) for e in np.ravel(expr) for s in e.free_symbols})
+        names = sorted({str(s) for e in np.ravel(expr) for s in engine.free(e)})
         expr = Expressions.of(expr, {name: _symbols(name, ()) for name in names})
     exact = expr.point(*point)
     try:

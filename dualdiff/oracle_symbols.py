@@ -118,7 +118,13 @@ def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
     return memo[expr]
 
 
-@functools.cache
+@functools.lru_cache(10**5)
+def free(expr: Any) -> frozenset[Any]:
+    """Its symbols, shared parts visited once, as in all that follows (sympy's own methods walk them again and again)."""
+    return frozenset([expr]) if expr.is_Symbol else frozenset[Any]().union(*map(free, expr.args))
+
+
+@functools.lru_cache(10**5)
 def partials(expr: Any) -> list[tuple[Any, Any]]:
     """The arguments of the outermost operation of expr, each with sympy's derivative by it."""
     dummies = {a: sp.Dummy(real=True) for a in expr.args if not a.is_number}
@@ -130,7 +136,7 @@ def partials(expr: Any) -> list[tuple[Any, Any]]:
 
 
 def differentiate(expr: Any, x: Any, memo: dict[Any, Any]) -> Any:
-    """d expr / dx by the chain rule, shared parts visited once (in sympy's `diff` again and again: 60 times slower)."""
+    """d expr / dx by the chain rule (60 times as fast as sympy's `diff` on 200 operations)."""
     if expr not in memo:
         if isinstance(expr, sp.Piecewise):
             memo[expr] = sp.Piecewise(*((differentiate(e, x, memo), claim) for e, claim in expr.args))
@@ -532,7 +538,7 @@ class Evaluator:
 
     def limit(self, expr: Any, error: UndefinedError) -> Any:
         """The limit along the axis, else the common one along several lines; the mean where two sides differ."""
-        moving = sorted(expr.free_symbols & self.point.keys(), key=str) if self.limits else []
+        moving = sorted(free(expr) & self.point.keys(), key=str) if self.limits else []
         slants = range(min(4, len(moving) ** 2))
         lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in slants]
         axes: list[Any] = [{self.along[0]: 1}] if self.along and self.along[0] in moving else []

@@ -58,6 +58,10 @@ def from_a_list(x: Array) -> Array:
     return y
 
 
+def of_objects(x: Array) -> Array:
+    return np.sin(np.array([x[0] * x[1], 2.0, x[2]])) * np.mean([x[0], x[2], 1.0])
+
+
 def like_a_constant(x: Array) -> Array:
     y = np.zeros_like(POINT)
     y[:] = np.sin(x)
@@ -114,7 +118,18 @@ class Model:
 
 
 FUNCTIONS = [
-    *(by_element, by_slices, imported_names, in_place, with_out, from_a_list, like_a_constant, helper, closure),
+    *(
+        by_element,
+        by_slices,
+        imported_names,
+        in_place,
+        with_out,
+        from_a_list,
+        of_objects,
+        like_a_constant,
+        helper,
+        closure,
+    ),
     *(through_a_closure(), recursive, still_integers, Model().rhs, functools.partial(by_element)),
 ]
 

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.__main__ import ALIASES, CONSTANTS, EXAMPLES, FUNCTIONS, LARGEST, LONGEST, evaluate, main, shown
+from dualdiff.__main__ import EXAMPLES, main, shown
+from dualdiff.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, evaluate
 
 ROOT = Path(__file__).parents[1]
 DEMO = ["(x+y)*max(y,z)", "x=1", "y=2", "z=0"]

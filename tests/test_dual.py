@@ -8,6 +8,7 @@ import operator
 import pickle
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,12 @@ def test_matrix_product_on_either_side(other: str) -> None:
         Dual(x, x) @ 2.0
     with pytest.raises((TypeError, ValueError), match="matmul"):
         Dual(2.0, 1.0) @ x
+
+
+@pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
+def test_fractions_are_numbers(op: Any) -> None:
+    agrees(lambda v: op(v, Fraction(3, 2)), 1.3)
+    agrees(lambda v: op(Fraction(3, 2), v), 1.3)
 
 
 FLAT = [operator.floordiv, lambda v, y: divmod(v, y)[0]]
@@ -534,6 +541,9 @@ OBJECTS = [
     "np.array([x[0], x[1]**2])",
     "np.array([[x[0], 1.0], [0, x[1]]]) @ np.array([x[1], 2.0])",
     "np.sin(np.array([x[0], x[1]])) * x",
+    "np.sin(np.array([x[0], 2.0]))",
+    "np.exp(-np.array([[x[0], 1], [2, x[1]]]))",
+    "np.mean([x[0], x[1]])",
     "np.array([x[0], x[1]]).sum() * 2",
     "np.array([[x[0], x[1]], [x[1], 3.0]]).T[0] ** 2",
     "np.dot(np.array([x[0], 2.0, x[1]]), [1.0, 2.0, 3.0])",

@@ -22,7 +22,8 @@ np.quantile(long, 0.3)  np.quantile(A, [0.1, 0.5, 0.9], axis=1)  np.quantile(T, 
 np.quantile(A, [[0.2, 0.7]], axis=0, keepdims=True)  np.quantile(long, [0.0, 1.0])  np.quantile(u[:1], 0.3)
 np.quantile(A, 0.37, axis=0, weights=A[::-1] > 0.9, method='inverted_cdf')  np.quantile(long, c / 2)
 np.quantile(A, [0.3, c], axis=1, weights=[1.0, 2.0, 0.5, 0.7], method='inverted_cdf')  np.quantile(A, u / 2, axis=0)
-np.quantile([1.0, 2.0, 4.0], c)  np.percentile(long, 30)  np.percentile(long, [25, 50, 75])  np.percentile(A, 42.0, axis=-1)
+np.quantile([1.0, 2.0, 4.0], c)  np.percentile(long, 30)  np.percentile(long, [25, 50, 75])
+np.percentile(A, 42.0, axis=-1)
 np.percentile(A, 50 * u, 1)  np.nanquantile(gap, 0.3)  np.nanquantile(Gaps, [0.2, 0.9], axis=1)
 np.nanquantile(Gaps, 0.5, keepdims=True)  np.nanpercentile(Gaps, 40, axis=0)  np.nanpercentile(Gaps, 60 * c, axis=0)
 """
@@ -129,7 +130,7 @@ np.quantile(x, 0.5, weights=x)  np.unique(x, axis=4)  np.quantile(x, 0.5, axis=0
 
 @pytest.mark.parametrize("source", cases(ERRORS))
 def test_errors_are_numpys(source: str) -> None:
-    with pytest.raises(Exception) as due:  # noqa: PT011
+    with pytest.raises(Exception) as due:
         eval(source, {"np": np, "x": np.ones((2, 3))})
     with pytest.raises(due.type):
         dd.jvp(lambda x: eval(source, {"np": np, "x": x}), (np.ones((2, 3)),), (np.ones((2, 3)),))

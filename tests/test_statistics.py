@@ -25,17 +25,22 @@ SKIPPING = """
 np.nansum(gap)  np.nansum(Gaps, 0)  np.nansum(Gaps, axis=(0, 1), keepdims=True)  np.nansum(Gaps, initial=2.0)
 np.nansum(Gaps, axis=1, where=[[True], [False], [True], [True]])  np.nansum(A)  np.nansum(gap, dtype=float)
 np.nanprod(gap)  np.nanprod(Gaps, 1)  np.nanprod(Gaps, axis=0, keepdims=True)  np.nancumsum(Gaps)  np.nancumsum(Gaps, 1)
-np.nancumprod(Gaps)  np.nancumprod(Gaps, axis=0)  np.nanmean(gap)  np.nanmean(Gaps, 0)  np.nanmean(Gaps, 1, keepdims=True)
-np.nanmean(Gaps, where=[[True], [False], [True], [True]])  np.nanvar(gap)  np.nanvar(Gaps, 0)  np.nanvar(Gaps, axis=1, ddof=1)
+np.nancumprod(Gaps)  np.nancumprod(Gaps, axis=0)  np.nanmean(gap)  np.nanmean(Gaps, 0)
+np.nanmean(Gaps, 1, keepdims=True)
+np.nanmean(Gaps, where=[[True], [False], [True], [True]])  np.nanvar(gap)  np.nanvar(Gaps, 0)
+np.nanvar(Gaps, axis=1, ddof=1)
 np.nanvar(Gaps, keepdims=True)  np.nanstd(gap)  np.nanstd(Gaps, 0)  np.nanstd(Gaps, axis=1, ddof=1, keepdims=True)
 np.nanmax(gap)  np.nanmax(Gaps, 0)  np.nanmax(Gaps, axis=(0, 1), keepdims=True)  np.nanmax(Gaps, initial=0.2, axis=1)
-np.nanmin(gap)  np.nanmin(Gaps, 1)  np.nanmin(Gaps, where=[[True], [False], [True], [True]], initial=9.0)  np.nanmin(A, -1)
+np.nanmin(gap)  np.nanmin(Gaps, 1)  np.nanmin(Gaps, where=[[True], [False], [True], [True]], initial=9.0)
+np.nanmin(A, -1)
 """
 HISTOGRAMS = """
-np.bincount([0, 2, 2], u)  np.bincount([0, 2, 2], weights=u, minlength=5)  np.histogram(long, [-1.0, 0.0, 0.5], weights=long)
+np.bincount([0, 2, 2], u)  np.bincount([0, 2, 2], weights=u, minlength=5)
+np.histogram(long, [-1.0, 0.0, 0.5], weights=long)
 np.histogram(long, 4)  np.histogram(long, 4, density=True)  np.histogram(long, 3, (-1.0, c), weights=long**2)
 np.histogram(A, 3, weights=B, density=True)  np.histogram(long, 'sturges')  np.histogram([1.0, 2.0, 3.0], 2, weights=u)
-np.histogram_bin_edges(long)  np.histogram_bin_edges(A, 3)  np.histogram_bin_edges(u, knots)  np.histogram_bin_edges(c, 3)
+np.histogram_bin_edges(long)  np.histogram_bin_edges(A, 3)  np.histogram_bin_edges(u, knots)
+np.histogram_bin_edges(c, 3)
 np.histogram_bin_edges(long, 'auto')
 """
 
@@ -100,7 +105,8 @@ def test_correlation_of_equal_rows_is_flat() -> None:
 
 ERRORS = """
 np.average(x, weights=[1.0, 2.0])  np.average(x, 0, weights=np.ones(4))  np.average(x, weights=np.zeros((2, 3)))
-np.average(x, 3)  np.cov(x[None])  np.cov(x, x[None])  np.cov(x, fweights=[0.5, 1.0, 1.0])  np.cov(x, aweights=[-1.0, 1.0, 1.0])
+np.average(x, 3)  np.cov(x[None])  np.cov(x, x[None])  np.cov(x, fweights=[0.5, 1.0, 1.0])
+np.cov(x, aweights=[-1.0, 1.0, 1.0])
 np.nansum(x, 4)  np.nanmax(x[:0])  np.nanmin(x, axis=(0, 0))  np.bincount([0, -1], x[0, :2])  np.bincount([0], x[0])
 np.histogram(x, -1)  np.histogram(x, [1.0, 0.0])  np.histogram(x, 3, weights=x[0])
 """
@@ -108,7 +114,7 @@ np.histogram(x, -1)  np.histogram(x, [1.0, 0.0])  np.histogram(x, 3, weights=x[0
 
 @pytest.mark.parametrize("source", cases(ERRORS))
 def test_errors_are_numpys(source: str) -> None:
-    with pytest.raises(Exception) as due:  # noqa: PT011
+    with pytest.raises(Exception) as due:
         eval(source, {"np": np, "x": np.ones((2, 3))})
     with pytest.raises(due.type):
         dd.jvp(lambda x: eval(source, {"np": np, "x": x}), (np.ones((2, 3)),), (np.ones((2, 3)),))

@@ -74,9 +74,11 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         raise ValueError(f"with {len(condlist)} condition(s), as many functions or one more are expected")
     number, parts, size = np.zeros(shape_of(x), np.intp), [np.zeros(1, x.dtype)], 1
     for condition, function in zip(conditions, funclist):
-        count = int(np.sum(np.broadcast_to(condition, shape_of(x))))
+        condition = np.broadcast_to(condition, shape_of(x))
+        count = int(np.sum(condition))
         if count:
-            values = function(x[condition], *args, **kw) if callable(function) else array_of(function)
+            chosen = np.ravel(x)[np.ravel(condition)]
+            values = function(chosen, *args, **kw) if callable(function) else array_of(function)
             parts.append(np.ravel(np.broadcast_to(values, (count,))))
             number[condition] = size + np.arange(count)
             size += count
@@ -201,7 +203,8 @@ def _side(a: Any, width: int, given: Any, mode: str) -> Any:
     if mode == "linear_ramp":
         return np.linspace(0.0 if given is None else given, a[..., 0], width, endpoint=False, axis=-1)
     if mode in _STATISTICS:
-        return np.repeat(_STATISTICS[mode](a[..., : n if given is None else int(given)], axis=-1, keepdims=True), width, -1)
+        nearest = a[..., : n if given is None else int(given)]
+        return np.repeat(_STATISTICS[mode](nearest, axis=-1, keepdims=True), width, -1)
     # Reflection about the ends as points, again and again: each turn adds a multiple of the difference of the ends.
     both = mode == "symmetric"
     if n == 1 and not both:
@@ -221,7 +224,8 @@ _STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "mean": np.
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """What is replaced is constant."""
     if x.dtype.kind == "c":
-        y = np.nan_to_num(np.real(x), True, nan, posinf, neginf) + 1j * np.nan_to_num(np.imag(x), True, nan, posinf, neginf)
+        real, imaginary = (np.nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
+        y: Any = real + 1j * imaginary
     else:
         limits, v = np.finfo(x.dtype), plain(x)
         y = np.where(np.isnan(v), nan, x)

@@ -11,7 +11,7 @@ import numpy as np
 from ..tangents import combine, finite, linear
 from ..tangents import ndim as directions
 from .ordering import array_of
-from .table import Plan, axes_of, axis_of, ndim, plain, rule, shape_of
+from .table import Plan, axes_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- sinc and i0
 
@@ -55,6 +55,7 @@ rule(np.i0)(_smooth(np.i0, _i1))
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """A broken line: at a knot its slope is the mean of those on both sides."""
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
+    fp = fp.astype(np.result_type(fp.dtype, float))
     if period is not None:
         np.interp(0.0, [0.0], [0.0], period=plain(period))  # NumPy's error for 0
         period = np.abs(period)
@@ -68,7 +69,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     base = np.clip(np.searchsorted(knots, at, "right") - 1, 0, n - 1)
     # Slopes of the segments to the left and right of each knot: beyond the ends the line is level, or jumps.
     gaps = np.diff(knots) == 0
-    slopes = np.where(gaps, 0.0, np.diff(fp) / np.where(gaps, 1.0, np.diff(xp)))
+    slopes = np.where(gaps, 0.0, np.diff(fp) / np.where(gaps, 1.0, np.diff(xp))) if n > 1 else np.zeros(1)
     before = np.concatenate([slopes[:1] * (left is not None), slopes])
     behind = np.concatenate([slopes, slopes[-1:] * (right is not None)])
     at_knot = at == knots[base]
@@ -76,7 +77,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     slope = np.where(at_knot & ~np.isfinite(plain(slope)), 0.0, slope)
     y = slope * (x - np.take(xp, base)) + np.take(fp, base)
     y = np.where(at < knots[0], fp[0] if left is None else left, y)
-    return np.where(at > knots[-1], fp[-1] if right is None else right, y)[()]
+    y = np.where(at > knots[-1], fp[-1] if right is None else right, y)
+    return np.where(np.isnan(at), np.nan, y)[()]
 
 
 # ---------------------------------------------------------------- differences and integrals
@@ -115,7 +117,8 @@ def _difference(f: Any, h: Any, edge_order: int) -> Any:
         inner = f0 * (-b / (a * (a + b))) + f1 * ((b - a) / (a * b)) + f2 * (a / (b * (a + b)))
     else:
         first, last, inner = (h, h), (h, h), (f2 - f0) / (2.0 * h)
-    return np.concatenate([_at_end(f[..., :3], first, edge_order), inner, -_at_end(f[..., :-4:-1], last, edge_order)], -1)
+    ends = _at_end(f[..., :3], first, edge_order), -_at_end(f[..., :-4:-1], last, edge_order)
+    return np.concatenate([ends[0], inner, ends[1]], -1)
 
 
 def _at_end(f: Any, steps: Any, order: int) -> Any:
@@ -139,7 +142,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [np.ravel(array_of(p)) for p in (to_begin, np.diff(np.ravel(ary)), to_end) if p is not None]
     if not all(np.can_cast(p.dtype, ary.dtype, "same_kind") for p in parts):
-        raise TypeError("dtype of `to_end` and `to_begin` must be compatible with that of `ary` by the `same_kind` rule")
+        raise TypeError("dtype of `to_end` and `to_begin` must go with that of `ary` by the `same_kind` rule")
     return np.concatenate(parts, dtype=ary.dtype)
 
 
@@ -204,19 +207,46 @@ def _shares(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
 
 
 def _arranged(y: Any, like: Any, dtype: Any, axis: int) -> Any:
-    dtype = np.linspace(*like, 1).dtype if dtype is None else dtype
-    return np.moveaxis(y.astype(dtype), 0, axis)
+    return np.moveaxis(y.astype(like.dtype if dtype is None else dtype), 0, axis)
 
 
 @rule(np.linspace)
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    **device: Any,
 ) -> Any:
     start, stop = array_of(start), array_of(stop)
     if dtype is not None and np.dtype(dtype).kind in "iu":  # rounded down: piecewise constant
         y: Any = np.linspace(plain(start), plain(stop), num, endpoint, dtype=dtype, axis=axis)
     else:
         share = _shares(start, stop, num, endpoint)
-        y = _arranged(start * (1 - share) + stop * share, (plain(start), plain(stop)), dtype, axis)
+        y = _arranged(start * (1 - share) + stop * share, np.linspace(plain(start), plain(stop), 1), dtype, axis)
     parts = num - bool(endpoint)
     return (y, (stop - start) / parts if parts > 0 else np.nan) if retstep else y
+
+
+@rule(np.logspace)
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
+    start, stop, base = array_of(start), array_of(stop), array_of(base)
+    if ndim(base):
+        n = max(ndim(start), ndim(stop), ndim(base))
+        start, stop, base = (np.reshape(x, (1,) * (n - ndim(x)) + shape_of(x)) for x in (start, stop, base))
+        base = np.expand_dims(base, axis)
+    y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
+    return y if dtype is None else y.astype(dtype)
+
+
+@rule(np.geomspace)
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    start, stop = array_of(start), array_of(stop)
+    like, sign = np.geomspace(plain(start), plain(stop), 1), np.sign(plain(start))
+    growth = np.log(stop / sign) - np.log(start / sign)
+    return _arranged(start * np.exp(growth * _shares(start, stop, num, endpoint)), like, dtype, axis)

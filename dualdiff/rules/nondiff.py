@@ -29,11 +29,12 @@ REFUSED[np.nextafter] = "it steps by the spacing of floating-point numbers, not 
 REFUSED[np.spacing] = "the spacing of floating-point numbers is no differentiable function"
 REFUSED[np.frexp] = "its two results are differentiable only together; use x / 2**e with e = np.frexp(dd.value(x))[1]"
 REFUSED[np.intersect1d] = "its result is there only where values coincide exactly, and gone beside such a point"
-for _function in (np.histogram2d, np.histogramdd):
-    REFUSED[_function] = "its counts are piecewise constant; for weights use np.bincount of np.ravel_multi_index"
-for _function in (np.save, np.savez, np.savez_compressed, np.savetxt):
-    REFUSED[_function] = "a file keeps no derivative"
-for _function in (np.packbits, np.unpackbits, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.bitwise_count):
-    REFUSED[_function] = "bits belong to integers, which have no derivative"
-for _function in (np.left_shift, np.right_shift, np.gcd, np.lcm):
-    REFUSED[_function] = "it is a function of integers, which have no derivative"
+
+_counts = "its counts are piecewise constant; for weights use np.bincount of np.ravel_multi_index"
+_bits = "bits belong to integers, which have no derivative"
+_integers = "it is a function of integers, which have no derivative"
+REFUSED.update(dict.fromkeys([np.histogram2d, np.histogramdd], _counts))
+REFUSED.update(dict.fromkeys([np.save, np.savez, np.savez_compressed, np.savetxt], "a file keeps no derivative"))
+REFUSED.update(dict.fromkeys([np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.bitwise_count], _bits))
+REFUSED.update(dict.fromkeys([np.packbits, np.unpackbits], _bits))
+REFUSED.update(dict.fromkeys([np.left_shift, np.right_shift, np.gcd, np.lcm], _integers))

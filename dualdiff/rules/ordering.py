@@ -34,9 +34,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     return np.take_along_axis(a, np.argsort(plain(a), axis, order=order, stable=True, **options), axis)
 
 
-@rule(np.sort_complex)
-def sort_complex(a: Any) -> Any:
-    return np.sort(a).astype(np.sort_complex(plain(a)[..., :0]).dtype)
+rule(np.sort_complex)(lambda a: np.sort(a).astype(np.sort_complex(plain(a)[..., :0]).dtype))
 
 
 @rule(np.partition)
@@ -103,14 +101,8 @@ _median(np.median, False)
 _median(np.nanmedian, True)
 
 # Virtual positions move by (count + this) per unit of q; in the other methods the result is piecewise constant in q.
-_GROWTH = {
-    "linear": -1.0,
-    "interpolated_inverted_cdf": 0.0,
-    "hazen": 0.0,
-    "weibull": 1.0,
-    "median_unbiased": 1 / 3,
-    "normal_unbiased": 1 / 4,
-}
+_GROWTH = {"linear": -1.0, "interpolated_inverted_cdf": 0.0, "hazen": 0.0, "weibull": 1.0}
+_GROWTH |= {"median_unbiased": 1 / 3, "normal_unbiased": 1 / 4}
 
 
 def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
@@ -209,25 +201,18 @@ def unique(ar: Any, *args: Any, **options: Any) -> Any:
     return (values, *result[1:]) if isinstance(result, tuple) else values
 
 
-@rule(np.unique_values)
-def unique_values(x: Any) -> Any:
-    return _with_values(x, np.unique_values(plain(x)))
-
-
-def _unique_with(function: Callable[..., Any]) -> None:
-    @rule(function)
+def _unique_with(function: Callable[..., Any]) -> Callable[..., Any]:
     def unique_with(x: Any) -> Any:
         result = function(plain(x))
         return result._replace(values=_with_values(x, result.values))
 
+    return unique_with
+
 
 for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
-    _unique_with(_function)
-
-
-@rule(np.union1d)
-def union1d(ar1: Any, ar2: Any) -> Any:
-    return np.unique(np.concatenate([ar1, ar2], axis=None))
+    rule(_function)(_unique_with(_function))
+rule(np.unique_values)(lambda x: _with_values(x, np.unique_values(plain(x))))
+rule(np.union1d)(lambda ar1, ar2: np.unique(np.concatenate([ar1, ar2], axis=None)))
 
 
 @rule(np.setdiff1d)
@@ -244,10 +229,10 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 @rule(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """A slice of each axis: without what is before the first and behind the last element that is not zero."""
-    a = array_of(filt)
+    a, trim = array_of(filt), trim.lower()
     bounds = [slice(None)] * ndim(a)
-    for k, at in enumerate(np.nonzero(plain(a))):
-        if k - ndim(a) in axes_of(axis, ndim(a)):
-            first, last = (int(at.min()), int(at.max()) + 1) if len(at) else (shape_of(a)[k], None)
-            bounds[k] = slice(first if "f" in trim.lower() or last is None else None, last if "b" in trim.lower() else None)
+    for k in axes_of(axis, ndim(a)):
+        at = np.nonzero(plain(a))[k]
+        first, end = (int(at.min()), int(at.max()) + 1) if len(at) else (shape_of(a)[k], 0)
+        bounds[k] = slice(first if "f" in trim else 0, end if "b" in trim else None)
     return a[tuple(bounds)]

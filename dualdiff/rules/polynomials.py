@@ -1,4 +1,4 @@
-"""Rules of the polynomial functions, with coefficients from the highest power down: composed of others, but for roots."""
+"""Rules of the polynomial functions, coefficients from the highest power down: composed of others, but for roots."""
 
 from __future__ import annotations
 
@@ -37,14 +37,8 @@ def polyadd(a1: Any, a2: Any) -> Any:
     return np.add(*[np.concatenate([np.zeros(n - len(a), a.dtype), a]) for a in (a1, a2)])
 
 
-@rule(np.polysub)
-def polysub(a1: Any, a2: Any) -> Any:
-    return np.polyadd(a1, np.negative(a2))
-
-
-@rule(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
-    return np.convolve(a1, a2)
+rule(np.polysub)(lambda a1, a2: np.polyadd(a1, np.negative(a2)))
+rule(np.polymul)(lambda a1, a2: np.convolve(a1, a2))
 
 
 @rule(np.polydiv)
@@ -141,9 +135,9 @@ def polyfit(
     if not cov:
         return c
     base = np.linalg.inv(np.dot(np.transpose(left), left)) / np.outer(scale, scale)
-    if cov != "unscaled":
-        if len(x) <= order:
-            raise ValueError("the number of data points must exceed order to scale the covariance matrix")
-        base_scale = residuals / (len(x) - order)
-        return c, (base if ndim(y) == 1 else base[:, :, None]) * base_scale
-    return c, base if ndim(y) == 1 else base[:, :, None]
+    base = base if ndim(y) == 1 else base[:, :, None]
+    if cov == "unscaled":
+        return c, base
+    if len(x) <= order:
+        raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+    return c, base * (residuals / (len(x) - order))

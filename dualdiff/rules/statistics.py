@@ -97,14 +97,17 @@ def _counting(a: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 def _skipping(function: Callable[..., Any], full: Callable[..., Any]) -> None:
     @rule(function)
-    def skip(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    def skip(
+        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+    ) -> Any:
         refuse_out(function.__name__, out)
         return full(a, axis, dtype, keepdims=keepdims, **_counting(a, options))
 
 
-_skipping(np.nansum, np.sum)
-_skipping(np.nanprod, np.prod)
-_skipping(np.nanmean, np.mean)
+for _function, _full in ((np.nansum, np.sum), (np.nanprod, np.prod), (np.nanmean, np.mean)):
+    _skipping(_function, _full)
+rule(np.nancumsum)(lambda a, *args, **options: np.cumsum(np.where(np.isnan(plain(a)), 0, a), *args, **options))
+rule(np.nancumprod)(lambda a, *args, **options: np.cumprod(np.where(np.isnan(plain(a)), 1, a), *args, **options))
 
 
 @rule(np.nanvar)
@@ -137,18 +140,6 @@ def _skipping_extreme(function: Callable[..., Any], full: Callable[..., Any], wo
 
 _skipping_extreme(np.nanmax, np.max, -np.inf)
 _skipping_extreme(np.nanmin, np.min, np.inf)
-
-
-@rule(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    refuse_out("nancumsum", out)
-    return np.cumsum(np.where(np.isnan(plain(a)), 0, a), axis, dtype)
-
-
-@rule(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    refuse_out("nancumprod", out)
-    return np.cumprod(np.where(np.isnan(plain(a)), 1, a), axis, dtype)
 
 
 # ---------------------------------------------------------------- histograms
