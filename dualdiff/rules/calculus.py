@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, finite, linear
+from ..tangents import combine, contract, finite, linear
 from ..tangents import ndim as directions
 from .ordering import array_of
 from .table import Plan, axes_of, ndim, plain, rule, shape_of
@@ -64,21 +64,19 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xp, fp, left, right = xp[order], fp[order], None, None
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
-    knots, at, n = plain(xp), plain(x), shape_of(xp)[0]
-    np.interp(0.0, knots, plain(fp))  # NumPy's errors for the lengths
-    base = np.clip(np.searchsorted(knots, at, "right") - 1, 0, n - 1)
-    # Slopes of the segments to the left and right of each knot: beyond the ends the line is level, or jumps.
-    gaps = np.diff(knots) == 0
-    slopes = np.where(gaps, 0.0, np.diff(fp) / np.where(gaps, 1.0, np.diff(xp))) if n > 1 else np.zeros(1)
-    before = np.concatenate([slopes[:1] * (left is not None), slopes])
-    behind = np.concatenate([slopes, slopes[-1:] * (right is not None)])
-    at_knot = at == knots[base]
-    slope = np.where(at_knot, (np.take(before, base) + np.take(behind, base)) / 2, np.take(behind, base))
-    slope = np.where(at_knot & ~np.isfinite(plain(slope)), 0.0, slope)
-    y = slope * (x - np.take(xp, base)) + np.take(fp, base)
-    y = np.where(at < knots[0], fp[0] if left is None else left, y)
-    y = np.where(at > knots[-1], fp[-1] if right is None else right, y)
-    return np.where(np.isnan(at), np.nan, y)[()]
+    knots, at = plain(xp), plain(x)
+    exact = np.interp(at, knots, plain(fp), plain(left), plain(right))  # and NumPy's errors
+    base, gaps, level = np.clip(np.searchsorted(knots, at, "right") - 1, 0, None), np.diff(knots) == 0, np.zeros(1)
+    with np.errstate(all="ignore"):
+        slopes = np.diff(fp) / np.where(gaps, 1.0, np.diff(xp))
+        before = np.concatenate([level, slopes])  # beyond the ends the line is level, or it jumps
+        slope = np.take(np.concatenate([slopes, level if right is None or len(knots) == 1 else slopes[-1:]]), base)
+        smooth = (at == knots[base]) & ~np.concatenate([[left is not None], gaps])[base]
+        slope = np.where(smooth, (np.take(before, base) + slope) / 2, slope)
+        y = slope * (x - np.take(xp, base)) + np.take(fp, base)
+        y = np.where(at < knots[0], fp[0] if left is None else left, y)
+        y = np.where(at > knots[-1], fp[-1] if right is None else right, y)
+    return np.where(np.isnan(plain(y)), exact, y)[()]
 
 
 # ---------------------------------------------------------------- differences and integrals
@@ -173,6 +171,11 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
         return sum(padded[j : j + size] * v[k - 1 - j] for j in range(k))
 
     def part(t: Any, m: int, y: Any) -> Any:
+        if not finite(y):  # the strong zeros need an explicit matrix
+            number = np.arange(size)[:, None] + start - np.arange(m)
+            matrix = np.where((number >= 0) & (number < len(y)), np.take(y, number, mode="clip"), 0.0)
+            return contract(t, (m,), "a", matrix, "ba", "b")
+
         def forward(t: Any) -> Any:
             return np.stack([forward(row) for row in t]) if directions(t) > 1 else np.convolve(t, y, mode)
 
