@@ -142,7 +142,7 @@ def _row(name: str, function: Any) -> Row | None:
 def _special_row(name: str, function: Any) -> Row:
     full = "scipy.special." + name
     if name in special.__all__:
-        return Row(full, "differentiable", "as the function of this name in dd.special")
+        return Row(full, "differentiable", "by the function of this name in dualdiff.rules.special")
     if not isinstance(function, np.ufunc):
         note = _noted(name, _SCIPY_PASSING)
         if note is not None:

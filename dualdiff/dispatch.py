@@ -336,8 +336,9 @@ def store(out: Any, result: Any, name: str) -> Any:
 def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     """A ufunc, or one of its methods, with whatever options it was called."""
     if method == "__call__" and not options:
-        if function in ELEMENTWISE and not (function in COMPLEX and function in PLAIN):
-            return call(ELEMENTWISE[function], inputs)
+        rule = ELEMENTWISE.get(function)
+        if rule is not None:
+            return call(rule, inputs)
         if function in FUNCTIONS:
             return finish(FUNCTIONS[function](*inputs))
     if function not in PLAIN:

@@ -101,7 +101,7 @@ class Dual(Methods):
         if type(t) is float:
             kind = type(other)
             if kind is Dual:
-                if other._tag == self._tag and type(other.tangent) is float:
+                if other._tag is self._tag:
                     r = _new(Dual)
                     r.value = self.value + other.value
                     r.tangent = t + other.tangent
@@ -122,7 +122,7 @@ class Dual(Methods):
         if type(t) is float:
             kind = type(other)
             if kind is Dual:
-                if other._tag == self._tag and type(other.tangent) is float:
+                if other._tag is self._tag:
                     r = _new(Dual)
                     r.value = self.value - other.value
                     r.tangent = t - other.tangent
@@ -150,7 +150,7 @@ class Dual(Methods):
         if type(t) is float:
             kind = type(other)
             if kind is Dual:
-                if other._tag == self._tag and type(other.tangent) is float:
+                if other._tag is self._tag:
                     a = self.value
                     b = other.value
                     t = a * other.tangent + b * t
@@ -178,7 +178,7 @@ class Dual(Methods):
             kind = type(other)
             if kind is Dual:
                 b = other.value
-                if other._tag == self._tag and type(other.tangent) is float and b:
+                if other._tag is self._tag and b:
                     y = self.value / b
                     t = t / b - y / b * other.tangent
                     if t == t:
@@ -223,10 +223,11 @@ class Dual(Methods):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if not options and method == "__call__":
-            if ufunc in dispatch.UNARY:
+            rule = _unary(ufunc)
+            if rule is not None:
                 x = self.value
                 if type(x) is float:
-                    f, slope = dispatch.UNARY[ufunc]
+                    f, slope = rule
                     try:
                         y = f(x)
                         w = slope(SCALAR, x, y)
@@ -240,7 +241,7 @@ class Dual(Methods):
                             r.tangent = t
                             r._tag = self._tag
                             return r
-            elif ufunc in dispatch.BINARY:
+            elif ufunc in _binary:
                 r = dispatch.scalar_call(ufunc, inputs[0], inputs[1])
                 if r is not None:
                     return r
@@ -622,3 +623,5 @@ def relu(x: Any) -> Any:
 
 
 from . import dispatch  # noqa: E402 - it needs the classes above, and only their methods need it
+
+_unary, _binary = dispatch.UNARY.get, dispatch.BINARY  # looked up on the shortest path there is

@@ -35,6 +35,8 @@ def number(value: Any) -> Any:
     """A number as the exact sympy number it was written as: 0.1 is 1/10, np.pi is pi, np.sqrt(2) is sqrt(2)."""
     if isinstance(value, (np.floating, sp.Float)):
         value = float(str(value))  # so that float32(0.1) is 1/10 too
+    if isinstance(value, str) or value is None:
+        raise TypeError(f"{value!r} is not a number")
     if not isinstance(value, float):
         return sp.sympify(value.item() if isinstance(value, np.generic) else value)
     if not math.isfinite(value):
@@ -120,7 +122,7 @@ def rebuild(expr: Any, symbols: dict[str, Any], memo: dict[Any, Any]) -> Any:
 
 @functools.lru_cache(10**5)
 def free(expr: Any) -> frozenset[Any]:
-    """Its symbols, shared parts visited once, as in all that follows (sympy's own methods walk them again and again)."""
+    """Its symbols; shared parts are visited once, as below (sympy's own methods walk them again and again)."""
     return frozenset([expr]) if expr.is_Symbol else frozenset[Any]().union(*map(free, expr.args))
 
 
@@ -259,7 +261,7 @@ FUNCTIONS: dict[str, Any] = {
     **{name: functools.partial(apply, name) for name in ("sinc", "isclose")},
     **{"nan" + name: getattr(np, name) for name in "sum prod mean max min var std cumsum cumprod".split()},
     **{name: functools.partial(lambda name, *x, **options: getattr(np, name)(*x, **options).astype(object), name)
-       for name in "zeros ones empty full arange linspace eye identity array asarray".split()},
+       for name in "zeros ones empty full arange eye identity array asarray".split()},
     **{f"{name}_like": lambda a, *_, v=v, shape=None, **__: np.full(np.shape(a) if shape is None else shape, v, object)
        for name, v in {"zeros": 0, "empty": 0, "ones": 1}.items()},
     "where":           lambda c, *x: apply("where", c, *x) if x else np.nonzero(c),
@@ -450,7 +452,6 @@ def concrete(key: Any) -> Any:
 
 
 # --- values to 50 digits ---
-
 
 MPMATH = {"ceiling": "ceil", "Exp1": "e", "Pi": "pi", "Infinity": "inf", "NegativeInfinity": "ninf"}
 ORDERS = {sp.Lt: (-1,), sp.Le: (-1, 0), sp.Gt: (1,), sp.Ge: (1, 0), sp.Eq: (0,), sp.Ne: (-1, 1)}

@@ -340,10 +340,9 @@ def test_refusals_and_errors() -> None:
             dd.jvp(lambda x: eval(source, {"np": np, "x": x}), (x,), (x,))  # noqa: B023
     with pytest.raises(dd.NotDifferentiableError, match=r"np\.concatenate"):
         dd.jacobian(lambda x: np.pad(x, 1, lambda v, *_: None))(x)
-    k = np.arange(3)
-    for f in (lambda x: np.insert(k, 1, x[0, 0]), lambda x: np.pad(k, 1, constant_values=x[0, 0])):
-        with pytest.raises(dd.TangentLossError, match="integers"):
-            dd.jacobian(f)(x)
+    numbers = np.arange(3)
+    with pytest.raises(dd.TangentLossError, match="integers"):
+        dd.jacobian(lambda x: np.insert(numbers, 1, x[0, 0]))(x)
 
 
 ERRORS = """

@@ -1,20 +1,23 @@
-"""The oracle against results derived by hand, the kinks and singular points of the conventions, and each of its errors."""
+"""The oracle against results derived by hand, at kinks and singular points, and each of its errors."""
 
 from __future__ import annotations
 
 import math
-import pickle
 import random
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from scipy import special
 
 from dualdiff import oracle
+from dualdiff import oracle_symbols as engine
 from dualdiff.errors import NotDifferentiableError
 
 x, y, z, t = sp.symbols("x y z t", real=True)
@@ -28,9 +31,9 @@ def same(result, expected):
     assert all(sp.simplify(a - b) == 0 for a, b in zip(result.flat, expected.flat, strict=True)), result
 
 
-# --- derivatives derived by hand: function, argument, the right answer ---------------------------------------------------
+# --- derivatives derived by hand ---
 
-SCALAR = {  # of x
+SCALAR = {  # f of x: its derivative
     "x**3 - 2*x + 5": (lambda x: x**3 - 2 * x + 5, 3 * x**2 - 2),
     "x*sin(x)": (lambda x: x * np.sin(x), sp.sin(x) + x * sp.cos(x)),
     "quotient": (lambda x: x / (1 + x**2), (1 - x**2) / (1 + x**2) ** 2),
@@ -52,18 +55,20 @@ SCALAR = {  # of x
     "log2": (np.log2, 1 / (x * sp.log(2))),
     "log10": (np.log10, 1 / (x * sp.log(10))),
     "log1p": (np.log1p, 1 / (1 + x)),
-    "sqrt, square, reciprocal": (lambda x: np.sqrt(x) + np.square(x) + np.reciprocal(x), 1 / (2 * sp.sqrt(x)) + 2 * x - x**-2),
+    "sqrt, square": (lambda x: np.sqrt(x) + np.square(x), 1 / (2 * sp.sqrt(x)) + 2 * x),
+    "reciprocal": (np.reciprocal, -1 / x**2),
     "cbrt(x)**3 is x": (lambda x: np.cbrt(x) ** 3, 1),
     "hypot": (lambda x: np.hypot(x, 3.0), x / sp.sqrt(x**2 + 9)),
     "arctan2": (lambda x: np.arctan2(x, 2.0), 2 / (4 + x**2)),
     "logaddexp": (lambda x: np.logaddexp(x, 0.0), sp.exp(x) / (1 + sp.exp(x))),
     "logaddexp2": (lambda x: np.logaddexp2(x, 0.0), 2**x / (1 + 2**x)),
     "degrees of radians": (lambda x: np.degrees(np.radians(x)), 1),
-    "mod, floor, ceil, trunc, rint": (lambda x: x % 2 + np.floor(x) + np.ceil(x) + np.trunc(x) + np.rint(x) + round(x), 1),
-    "math.floor": (lambda x: math.floor(x) * x, sp.Function("floor")(x)),
+    "floor, ceil, trunc, rint": (lambda x: np.floor(x) + np.ceil(x) + np.trunc(x) + np.rint(x) + round(x), 0),
     "divmod, modf, fmod": (lambda x: divmod(x, 3)[1] + np.modf(x)[0] + np.fmod(x, 2.0), 3),
     "a loop": (lambda x: sum(x**k for k in range(4)), 1 + 2 * x + 3 * x**2),
-    "np.pi, 0.1, 1/3, sqrt(2)": (lambda x: x * np.pi + 0.1 * x + x * (1 / 3) + np.sqrt(2) * x, sp.pi + sp.Rational(13, 30) + sp.sqrt(2)),
+    "np.pi, 0.1, 1/3": (lambda x: x * np.pi + 0.1 * x + x * (1 / 3), sp.pi + sp.Rational(13, 30)),
+    "sqrt(2), e": (lambda x: np.sqrt(2) * x + np.e * x, sp.sqrt(2) + sp.E),
+    "float32": (lambda x: np.float32(0.1) * x, sp.Rational(1, 10)),
     "polyval": (lambda x: np.polyval([1.0, 2.0, 3.0], x), 2 * x + 2),
     "a constant": (lambda x: 3.0, 0),
     "y += x": (lambda x: augmented(x), 1 + 2 * x),
@@ -79,10 +84,9 @@ def augmented(x):
 @pytest.mark.parametrize("name", SCALAR)
 def test_derivative(name):
     f, expected = SCALAR[name]
-    if name == "math.floor":
-        assert str(oracle.derivative(f, "x")) == "floor(x)"
-    else:
-        same(oracle.derivative(f, "x"), expected)
+    same(oracle.derivative(f, "x"), expected)
+    point = 1.375 if name == "arccosh" else 0.375
+    assert float(oracle.symbolic(f, "x").at(point)) == pytest.approx(float(f(point)))
 
 
 def buffer(x):
@@ -117,7 +121,7 @@ def masked(x):
     return y
 
 
-JACOBIANS = {  # of x with two elements
+JACOBIANS = {  # f of x with two elements: its Jacobian
     "sum": (lambda x: np.sum(x**2), [2 * x0, 2 * x1]),
     "mean": (lambda x: x.mean(), [sp.Rational(1, 2)] * 2),
     "prod": (np.prod, [x1, x0]),
@@ -158,7 +162,7 @@ JACOBIANS = {  # of x with two elements
     "sum where": (lambda x: np.sum(x, where=[True, False]), [1, 0]),
     "np.vectorize": (lambda x: np.vectorize(lambda v: v * v)(x), [[2 * x0, 0], [0, 2 * x1]]),
     "builtins": (lambda x: sum(x) + len(x) + abs(x[0]) * 0 + pow(x[1], 2), [1, 1 + 2 * x1]),
-    "methods": (lambda x: x.sum() + x.dot(x) + x.copy().ravel().prod() + x.astype(float).max() * 0, [1 + 2 * x0 + x1, 1 + 2 * x1 + x0]),
+    "methods": (lambda x: x.sum() + x.dot(x) + x.astype(float).ravel().prod(), [1 + 2 * x0 + x1, 1 + 2 * x1 + x0]),
     "the argument": (lambda x: x, [[1, 0], [0, 1]]),
     "f writes into its argument": (lambda x: x.__setitem__(0, 5 * x[0]) or x * 1, [[5, 0], [0, 1]]),
 }  # fmt: skip
@@ -168,15 +172,18 @@ JACOBIANS = {  # of x with two elements
 def test_jacobian(name):
     f, expected = JACOBIANS[name]
     same(oracle.jacobian(f, ("x", 2)), np.array(expected, object))
+    values = np.array(oracle.symbolic(f, ("x", 2)).at([0.5, 2.0]), float)
+    assert values == pytest.approx(np.array(f(np.array([0.5, 2.0])), float))
 
 
 def test_hessian():
-    same(oracle.hessian(lambda x: x[0] ** 2 * x[1] ** 3, 2), [[2 * x1**3, 6 * x0 * x1**2], [6 * x0 * x1**2, 6 * x0**2 * x1]])
+    mixed = 6 * x0 * x1**2
+    same(oracle.hessian(lambda x: x[0] ** 2 * x[1] ** 3, 2), [[2 * x1**3, mixed], [mixed, 6 * x0**2 * x1]])
 
 
 def test_textbook():
     """y = ln x1 + x1 x2 - sin x2 at (2, 5), and (x + y) max(y, z) at (1, 2, 0)."""
-    f = lambda a, b: np.log(a) + a * b - np.sin(b)  # noqa: E731
+    f = lambda a, b: np.log(a) + a * b - np.sin(b)
     a, b = oracle.gradient(f, argnums=(0, 1))
     assert oracle.symbolic(f).at(2, 5) == pytest.approx(mpmath.mpf("11.652"), abs=5e-4)
     assert a.at(2, 5) == mpmath.mpf("5.5")
@@ -188,8 +195,8 @@ def test_textbook():
 
 def test_dense_layer():
     """s = u . tanh(W x + b): ds/dW = delta^T x^T in the shape convention, ds/db = delta."""
-    dense = lambda W, b, u, x: u @ np.tanh(W @ x + b)  # noqa: E731
-    W, b, u, v = (oracle._symbols(name, shape) for name, shape in (("W", (2, 3)), ("b", (2,)), ("u", (2,)), ("x", (3,))))
+    dense = lambda W, b, u, x: u @ np.tanh(W @ x + b)
+    W, b, u, v = (oracle._symbols(*spec) for spec in (("W", (2, 3)), ("b", (2,)), ("u", (2,)), ("x", (3,))))
     delta = u * (1 - np.array([sp.tanh(e) for e in W @ v + b]) ** 2)
     dW, db, dx = oracle.gradient(dense, (2, 3), 2, 2, 3, argnums=(0, 1, 3))
     same(dW, np.outer(delta, v))
@@ -198,7 +205,28 @@ def test_dense_layer():
     assert [str(s) for s in W.flat] == ["W_00", "W_01", "W_02", "W_10", "W_11", "W_12"]
 
 
-# --- kinks, jumps and singular points, to 50 digits --------------------------------------------------------------------------
+# --- every elementwise function: its value against NumPy's, its derivative against a difference quotient ---
+
+
+UFUNCS = {name: getattr(np, name, None) or getattr(special, name, None) for name in engine.ELEMENTWISE}
+
+
+@pytest.mark.parametrize("name", [name for name, f in UFUNCS.items() if isinstance(f, np.ufunc)])
+def test_elementwise(name):
+    f = UFUNCS[name]
+    point = [1.375, 2.625, 0.125][: f.nin] if name in ("arccosh", "clip") else [0.375, 0.625][: f.nin]
+    take = lambda x: np.sum(f(*x)) + 0.0  # the results of divmod and modf added
+    value, slopes = oracle.symbolic(take, len(point)), oracle.gradient(take, len(point))
+    assert float(value.at(point)) == pytest.approx(float(np.sum(f(*point))), rel=1e-14)
+    step = sp.Rational(1, 10**15)
+    for k, slope in enumerate(slopes.at(point)):
+        sides = [[sp.Rational(v) + sign * step * int(i == k) for i, v in enumerate(point)] for sign in (1, -1)]
+        with mpmath.workdps(60):
+            quotient = (value.at(sides[0], digits=60) - value.at(sides[1], digits=60)) * mpmath.mpf(10) ** 15 / 2
+            assert abs(quotient - slope) <= 1e-25
+
+
+# --- kinks, jumps and singular points, to 50 digits ---
 
 HALF = mpmath.mpf(1) / 2
 INF = mpmath.inf
@@ -226,7 +254,7 @@ POINTS = [  # function, point, derivative or gradient
     (lambda x: np.copysign(x, -1.0), 2, -1),
     (np.linalg.norm, [0, 0, 0], [0, 0, 0]),
     (lambda x: np.linalg.norm(x) ** 2, [0, 0], [0, 0]),
-    (lambda x: np.linalg.norm(x, axis=1).sum(), [[3, 4], [0, 0]], [[mpmath.mpf(3) / 5, mpmath.mpf(4) / 5], [0, 0]]),
+    (lambda x: np.linalg.norm(x, axis=1).sum(), [[3, 4], [0, 0]], [[0.6, 0.8], [0, 0]]),
     (lambda x: np.linalg.norm(x, ord=1), [0, 2], [0, 1]),
     (lambda x: np.linalg.norm(x, ord=np.inf), [1, -1], [HALF, -HALF]),
     (lambda x: np.linalg.norm(x, "fro"), [[0, 0], [0, 0]], [[0, 0], [0, 0]]),
@@ -263,7 +291,7 @@ POINTS = [  # function, point, derivative or gradient
     (lambda x: np.arctan2(x[0], x[1]), [0, 0], [0, 0]),
     (np.sinc, 0, 0),
     (lambda x: np.sin(x) / x, 0, 0),
-    (lambda x: x[0] / x[1], [1, 1e200], [mpmath.mpf(1) / int(1e200), -1 / mpmath.mpf(int(1e200)) ** 2]),
+    (lambda x: x[0] / x[1], [1, 1e200], [1e-200, mpmath.mpf("-1e-400")]),
     (lambda x: np.linalg.det(x), [[1, 2], [2, 4]], [[4, -2], [-2, 1]]),
     (np.prod, [0, 2, 3], [6, 0, 0]),
 ]  # fmt: skip
@@ -294,7 +322,8 @@ def test_fifty_digits():
         assert abs(second + mpmath.pi**2 / 3) < 1e-48
     assert oracle.evaluate(sp.sin(x) / x, 0) == 1 and oracle.evaluate(x * sp.log(x), 0) == 0
     assert oracle.evaluate(sp.sin(1) ** 2 + sp.cos(1) ** 2 - 1) == 0
-    assert oracle.evaluate([x * y, x - y], {"x": 0.5, y: sp.Rational(1, 3)}).astype(float) == pytest.approx([1 / 6, 1 / 6])
+    both = oracle.evaluate([x * y, x - y], {"x": 0.5, y: sp.Rational(1, 3)})
+    assert both.astype(float) == pytest.approx([1 / 6, 1 / 6])
     assert oracle.evaluate(sp.erf(x) + sp.gamma(x), 1, digits=30) == pytest.approx(1 + math.erf(1))
 
 
@@ -306,11 +335,11 @@ def test_second_derivatives_of_kinks():
     assert oracle.hessian(lambda v: np.max(v) ** 2, 2).at([1, 3]).tolist() == [[0, 0], [0, 2]]
 
 
-# --- API: arguments, results, branches --------------------------------------------------------------------------------------
+# --- API: arguments, results, branches ---
 
 
 def test_arguments_and_names():
-    f = lambda W, v, s=2.0: s * (W @ v)  # noqa: E731
+    f = lambda W, v, s=2.0: s * (W @ v)
     for specs, named in [
         (((2, 3), 3), {}),
         ((("W", (2, 3)), ("v", 3)), {}),
@@ -324,13 +353,15 @@ def test_arguments_and_names():
     assert str(oracle.symbolic(lambda *v: v[0] - v[1], "p", "q")) == "p - q"
     assert str(oracle.symbolic(np.arctan2, "y, x")) == "atan2(y, x)"
     assert str(oracle.symbolic(np.sin)) == "sin(x)"
-    assert str(oracle.symbolic(lambda x: x[-1], 12)) == "x_11" and str(oracle.symbolic(lambda x: x[-1, 2], (11, 3))) == "x_10_2"
+    assert str(oracle.symbolic(lambda x: x[-1], 12)) == "x_11"
+    assert str(oracle.symbolic(lambda x: x[-1, 2], (11, 3))) == "x_10_2"
     assert oracle.jacobian(lambda x: x, (0,)).shape == (0, 0)
 
 
 def test_results():
     J = oracle.jacobian(lambda x: np.stack([x[0] * x[1], np.maximum(np.sin(x[0]), 0)]), 2)
-    assert J.shape == (2, 2) and J[0, 0] == x1 and repr(J) == str(J) == "[[x_1, x_0], [step(sin(x_0))*cos(x_0), 0]]"
+    assert J.shape == (2, 2) and J[0, 0] == x1
+    assert repr(J) == str(J) == "[[x_1, x_0], [step(sin(x_0))*cos(x_0), 0]]"
     assert (J == J).all() and "step" in J._repr_latex_() and sp.sympify(J)[0, 1] == x0
     assert J.at({"x": [0.5, 2]}).astype(float) == pytest.approx(J.compile()([0.5, 2.0]))
     assert J.at({x0: 1, "x_1": 2})[0].tolist() == [2, 1]
@@ -341,7 +372,7 @@ def test_results():
 
 
 def test_branches():
-    f = lambda x: x * x if x > 2 else -x  # noqa: E731
+    f = lambda x: x * x if x > 2 else -x
     with pytest.raises(NotDifferentiableError, match=r"branches on x > 2 .*assume="):
         oracle.derivative(f, "x")
     taken, other = oracle.derivative(f, "x", assume=3.0), oracle.derivative(f, "x", assume={"x": 2})
@@ -388,6 +419,7 @@ ERRORS = {
     "what f raises": (lambda x: {}["key"], KeyError, "key"),
     "shapes": (lambda x: np.ones(2) @ np.stack([x, x, x]), ValueError, None),
     "complex": (lambda x: (-2.0) ** x, ValueError, "complex"),
+    "a string": (lambda x: ["x"], TypeError, "not a number"),
     "no derivative": (lambda x: unknown_to_sympy(x), NotDifferentiableError, "no derivative"),
 }  # fmt: skip
 
@@ -433,7 +465,7 @@ def test_errors_of_points():
 
 
 def test_errors_of_calls():
-    f = lambda x, y: x * y  # noqa: E731
+    f = lambda x, y: x * y
     for call, text in [
         (lambda: oracle.gradient(f, 2, 2), "shape .2,.: use jacobian"),
         (lambda: oracle.jacobian(f, 2, "y", argnums=2), "argnums=2"),
@@ -450,7 +482,7 @@ def test_errors_of_calls():
 
 def test_import_is_lazy_and_tracing_fast():
     code = "import sys, dualdiff.oracle; assert not {'sympy', 'mpmath'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
 
     def f(v):
         for k in range(40):  # 200 operations
@@ -466,7 +498,7 @@ def test_import_is_lazy_and_tracing_fast():
     assert gradient.compile()(point) == pytest.approx(gradient.at(point).astype(float))
 
 
-# --- check ------------------------------------------------------------------------------------------------------------------
+# --- check ---
 
 RIGHT = [
     (lambda x: np.sin(x**2), lambda x: 2 * x * np.cos(x**2), ()),
@@ -474,7 +506,7 @@ RIGHT = [
     (lambda x: np.sin(x**2), "2*x*cos(x**2)", ()),
     (lambda x: np.tanh(x), lambda x: 1 / np.cosh(x) ** 2, ()),
     (lambda x: np.arccosh(x), lambda x: 1 / np.sqrt(x**2 - 1), ()),
-    (lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), lambda x: -x * 0.3989422804014327 * np.exp(-(x**2) / 2), ()),
+    (lambda x: np.exp(-x) / np.sqrt(2 * np.pi), lambda x: -0.3989422804014327 * np.exp(-x), ()),
     (lambda x: np.maximum(x, 0), lambda x: np.where(x >= 0, 1, 0), ()),
     (np.abs, lambda x: 1 if x > 0 else -1, ()),
     (lambda x: x * x if x > 2 else x, lambda x: 2 * x if x > 2 else 1, ()),
@@ -496,7 +528,7 @@ def test_check_right(case):
 
 def test_check_proves_and_takes_numbers():
     assert oracle.check(lambda x: np.tanh(x), lambda x: 1 - np.tanh(x) ** 2).proved
-    f = lambda a, b: np.log(a) + a * b - np.sin(b)  # noqa: E731
+    f = lambda a, b: np.log(a) + a * b - np.sin(b)
     assert oracle.check(f, (5.5, 1.716), argnums=(0, 1), at=(2, 5), rtol=1e-3)
     assert "rounded" in oracle.check(f, (5.5, 1.716), argnums=(0, 1), at=(2, 5)).guess
     assert oracle.check(f, lambda a, b: (1 / a + b, a - np.cos(b)), argnums=(0, 1))
@@ -505,7 +537,7 @@ def test_check_proves_and_takes_numbers():
 
 SLIPS = {  # f, its derivative done wrong, the arguments, the guess
     "chain": (lambda x: np.sin(x**2), lambda x: np.cos(x**2), (), r"inner derivative d\(x\*\*2\)/dx = 2\*x is missing"),
-    "chain, within a sum": (lambda x: x + np.exp(3 * x), lambda x: 1 + np.exp(3 * x), (), "inner derivative .* = 3 is missing"),
+    "chain, in a sum": (lambda x: x + np.exp(3 * x), lambda x: 1 + np.exp(3 * x), (), "derivative .* = 3 is missing"),
     "chain, outer": (lambda x: np.sin(x**2), lambda x: 2 * x, (), "outer derivative"),
     "d(1 - x)": (lambda x: np.exp(1 - x), lambda x: np.exp(1 - x), (), r"d\(1 - x\)/dx = -1 is missing"),
     "d(1 - x) in a square": (lambda x: (1 - x) ** 2 / 2, lambda x: 1 - x, (), "-1 is missing|sign"),
@@ -521,18 +553,23 @@ SLIPS = {  # f, its derivative done wrong, the arguments, the guess
     "exponential: log": (lambda x: 2**x, lambda x: 2**x, (), r"log\(2\) is missing"),
     "product: a term": (lambda x: x * np.sin(x), lambda x: np.sin(x), (), r"term with d\(sin\(x\)\)/dx is missing"),
     "product: u'v'": (lambda x: x * np.sin(x), lambda x: np.cos(x), (), "not u'v'"),
-    "quotient: sign": (lambda x: np.sin(x) / np.exp(x**2), lambda x: (np.cos(x) + 2 * x * np.sin(x)) * np.exp(-(x**2)), (), "."),
-    "quotient: the terms' sign": (lambda x: x / (1 + x**2), lambda x: (1 + x**2 + 2 * x**2) / (1 + x**2) ** 2, (), "quotient rule: the sign|sign"),
+    "quotient: sign": (lambda x: x / (1 + x**2), lambda x: (1 + x**2 + 2 * x**2) / (1 + x**2) ** 2, (), "sign"),
+    "quotient: its terms": (
+        lambda x: np.sin(x) / np.log(x),
+        lambda x: (np.cos(x) * np.log(x) + np.sin(x) / x) / np.log(x) ** 2,
+        (),
+        "sign",
+    ),
     "quotient: square": (lambda x: x / (1 + x**2), lambda x: (1 - x**2) / (1 + x**2), (), "square of the denominator"),
     "a factor": (lambda x: np.mean(x**2), lambda x: 2 * x, (3,), "constant factor: given is 3 times"),
     "transposed": (lambda W, x: W @ x, lambda W, x: W.T, ((2, 2), 2), "transposed"),
-    "transposed, not square": (lambda W, x: W @ x, lambda W, x: W.T, ((2, 3), 3), "shape: given .3, 2., due .2, 3., transposed"),
+    "transposed, not square": (lambda W, x: W @ x, lambda W, x: W.T, ((2, 3), 3), "given .3, 2., due .2, 3., trans"),
     "a column": (lambda x: np.sum(x**2), lambda x: 2 * x[:, None], (3,), "a row or a column"),
     "the diagonal": (np.sin, np.cos, (3,), "only the diagonal"),
     "summed up": (lambda x: np.sum(x**2), lambda x: 2 * np.sum(x), (3,), "summed over axis 0"),
     "the sum in each": (lambda x: np.sum(x**2), lambda x: 2 * np.sum(x) * np.ones(3), (3,), "sum over all components"),
     "not summed": (lambda X, b: np.sum((X + b) ** 2), lambda X, b: 2 * (X + b), ((3, 2), 2), "not summed over axis 0"),
-    "the hidden layer": (lambda W, x: np.sum(np.tanh(W @ x)), lambda W, x: np.outer(np.ones(2), x), ((2, 2), 2), "outer derivative, of tanh"),
+    "a layer": (lambda W, x: np.sum(np.tanh(W @ x)), lambda W, x: np.outer([1, 1], x), ((2, 2), 2), "outer .* tanh"),
     "no slip": (lambda x: np.sin(x), lambda x: np.exp(x) + 7, (), "^$"),
 }  # fmt: skip
 
@@ -543,7 +580,7 @@ def test_check_guesses_the_slip(name):
     argnums = {"transposed": 1, "transposed, not square": 1, "not summed": 1}.get(name, 0)
     report = oracle.check(f, manual, *specs, argnums=argnums)
     assert not report
-    assert __import__("re").search(guess, report.guess), report.guess
+    assert re.search(guess, report.guess), report.guess
     with pytest.raises(AssertionError, match="wrong"):
         report.assert_()
 
@@ -551,7 +588,7 @@ def test_check_guesses_the_slip(name):
 def test_report():
     report = oracle.check(lambda x: x[0] ** 2 * x[1], lambda x: np.stack([2 * x[0] * x[1], x[0]]), 2, at=[3, 5])
     (mistake,) = report.mistakes
-    assert (mistake.name, mistake.given, mistake.due, mistake.given_expr, mistake.due_expr) == ("df/dx_1", 3, 9, x0, x0**2)
+    assert mistake == ("df/dx_1", 3, 9, x0, x0**2)
     assert str(report).splitlines()[:4] == [
         "wrong in 1 of 2 components, at x = [3, 5]",
         "df/dx_1: given 3, due 9",

@@ -47,7 +47,7 @@ class _ArrayMath(SimpleNamespace):
 
 _NAMES = (
     "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt "
-    "cbrt square sign where isnan copysign rint floor_divide hypot"
+    "cbrt square reciprocal sign where isnan copysign rint floor_divide hypot"
 ).split()
 ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NAMES})
 SCALAR = SimpleNamespace(
@@ -149,7 +149,7 @@ elementwise(np.arccos,       lambda m, x, y: -1 / m.sqrt((1 - x) * (1 + x)))
 elementwise(np.arctan,       lambda m, x, y: m.square(1 / m.root(x)))
 elementwise(np.sinh,         lambda m, x, y: m.cosh(x))
 elementwise(np.cosh,         lambda m, x, y: m.sinh(x))
-elementwise(np.tanh,         lambda m, x, y: m.square(1 / m.cosh(x)))          # 1 - y*y cancels from x = 5 on
+elementwise(np.tanh,         lambda m, x, y: m.square(m.reciprocal(m.cosh(x))))          # 1 - y*y cancels from x = 5 on
 elementwise(np.arcsinh,      lambda m, x, y: 1 / m.root(x))
 elementwise(np.arccosh,      lambda m, x, y: 1 / (m.sqrt(x - 1) * m.sqrt(x + 1)))
 elementwise(np.arctanh,      lambda m, x, y: 1 / ((1 - x) * (1 + x)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from string import ascii_letters
 from typing import Any
@@ -17,7 +17,12 @@ LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis 
 
 def bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *args: Any) -> Plan:
     """A product of two operands with axes, given as the einsum `left,right->out`."""
+    value = (lambda x, y: function(x, y, *args)) if args else function
+    return Plan((a, b), value, _bilinear_tangent(left, right, out))
 
+
+@lru_cache
+def _bilinear_tangent(left: str, right: str, out: str) -> Callable[..., Any]:
     def tangent(r: Any, values: Any, tangents: Any) -> Any:
         x, y = values
         dx, dy = tangents
@@ -29,7 +34,7 @@ def bilinear(function: Any, a: Any, b: Any, left: str, right: str, out: str, *ar
         first, shape = contract(dx, x.shape, left, y, right, out), shape_of(r)
         return combine([(first, shape, 1), (second, shape, 1)], shape)
 
-    return Plan((a, b), lambda x, y: function(x, y, *args), tangent)
+    return tangent
 
 
 @rule(np.matmul)
