@@ -1,11 +1,12 @@
 """`y = np.zeros(n); y[i] = ...` in unmodified code: a copy of the user's function whose new arrays can hold tangents.
 
 NumPy lets nobody else in when a number is stored into a plain float array, nor when np.array([x[0], 2.0]) makes an
-array of objects, of which it can take neither sine nor mean. So when a sweep ends in the error that comes of that, it is run
-once more with a copy of f that finds, under the global names and closure cells through which it reaches NumPy,
-allocating functions that make a `DualArray`. The same is done, on the way, for the Python functions and modules that f
-reaches by its names. Nothing that exists is changed: neither NumPy, nor f, nor any module, so that other threads see
-nothing of it. What is not reached by a name (methods of the user's classes, imports inside a function) keeps the error.
+array of objects, of which it can take neither sine nor mean; a few functions of SciPy do the same to their arguments. So
+when a sweep ends in the error that comes of that, it is run once more with a copy of f that finds, under the global
+names and closure cells through which it reaches NumPy, allocating functions that make a `DualArray`. The same is done,
+on the way, for the Python functions and modules that f reaches by its names. Nothing that exists is changed: neither
+NumPy, nor f, nor any module, so that other threads see nothing of it.
+What is not reached by a name (methods of the user's classes, imports inside a function) keeps the error.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import numpy as np
 
 from .dual import Dual, buffer, numeric
 from .errors import TangentLossError
+from .rules import special
 
 _ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.array, np.copy)
 _ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
 _OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
+_OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
 _FOREIGN = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
 _WRITES = {"STORE_GLOBAL", "DELETE_GLOBAL"}  # what would go to the copy's globals instead of the module's
 
@@ -36,7 +39,9 @@ def follow(f: Callable[..., Any], like: Dual) -> Callable[..., Any]:
 
 def lost_in_array(error: TypeError) -> bool:
     """Whether f failed since an array it made, of floats or of objects, could not hold Duals."""
-    return isinstance(error, TangentLossError) or str(error).startswith("loop of ufunc does not support argument")
+    said = str(error)
+    of_objects = said.startswith("loop of ufunc does not support argument") or "not supported for the input types" in said
+    return isinstance(error, TangentLossError) or of_objects
 
 
 class _Follower:
@@ -46,6 +51,8 @@ class _Follower:
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.replaced = {id(g): functools.wraps(g)(self.allocator(g)) for g in _ALLOCATE + _ALLOCATE_LIKE}
         self.replaced |= {id(g): functools.wraps(g)(self.of_lists(g)) for g in _OF_LISTS}
+        scipy = sys.modules.get("scipy.special")  # whose Python functions turn Duals into arrays of objects
+        self.replaced |= {id(getattr(scipy, name)): getattr(special, name) for name in _OURS if scipy}
         self.like = like
 
     def allocator(self, g: Callable[..., Any]) -> Callable[..., Any]:

@@ -456,6 +456,7 @@ class DualArray(Dual):
 
 _ARRAYS = (np.ndarray, DualArray)
 _OTHERS = (Structured, Dual)
+_NUMBERS = (Dual, int, float, complex, np.number, np.bool)
 _FLOAT64 = np.dtype(np.float64)
 
 
@@ -547,7 +548,7 @@ def _lift(a: Any, what: str) -> Any:
     """An object array of Duals and numbers as one DualArray."""
     items = a.ravel().tolist()
     for v in items:
-        if not isinstance(v, Dual | int | float | complex | np.number | np.bool) or (isinstance(v, DualArray) and v.ndim):
+        if not isinstance(v, _NUMBERS) or (isinstance(v, DualArray) and v.ndim):
             raise TypeError(f"{what} holds objects that are no numbers ({type(v).__name__}): use an array of floats")
     if not any(isinstance(v, Dual) for v in items):
         return numeric(np.array(items), what).reshape(a.shape)

@@ -250,3 +250,19 @@ def test_the_users_own_error_comes_out() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         dd.jacobian(f)(POINT)
+
+
+def test_functions_of_scipy_that_make_arrays_of_objects() -> None:
+    special = pytest.importorskip("scipy.special")
+    logsumexp = special.logsumexp
+
+    def f(x: Array) -> Any:
+        return logsumexp(x) + special.logsumexp(x * 2)
+
+    def softmax(x: Array) -> Array:
+        return np.exp(x) / np.exp(x).sum()
+
+    np.testing.assert_allclose(dd.gradient(f)(POINT), softmax(POINT) + 2 * softmax(2 * POINT))
+    np.testing.assert_allclose(dd.derivative(lambda x: special.polygamma(1, x))(2.0), special.polygamma(2, 2.0))
+    for g in (special.softmax, special.log_softmax):
+        np.testing.assert_allclose(dd.jacobian(lambda x, g=g: g(x))(POINT), differences(g, POINT), atol=1e-9)

@@ -176,6 +176,29 @@ def test_jacobian(name):
     assert values == pytest.approx(np.array(f(np.array([0.5, 2.0])), float))
 
 
+VALUES = """np.arange(3, like=x) + x[0]; np.eye(2, like=x) @ x; np.array([x[0], x[1]], like=x); np.ones_like(x) / 3 + x
+np.average(x, axis=0, weights=[1.0, 3.0]); np.nanmean(x, axis=1); np.trapezoid(x, axis=1); np.gradient(x[0])
+np.correlate(x[0], x[1]); np.cross(x[0], x[1]); np.kron(x[0], x[1]); np.polyval(x[0], 2.0); np.vander(x[0]); np.tril(x)
+np.take_along_axis(x, np.array([[0], [1]]), 1); np.apply_along_axis(lambda v: v.sum(), 1, x); np.meshgrid(x[0], x[1])[0]
+np.linalg.norm(x, ord=4, axis=1); np.linalg.norm(x, axis=(0, 1)); np.linalg.matrix_power(x[:, :2], 3)
+np.linalg.inv(x[:, :2]); np.linalg.solve(x[:, :2], x); np.linalg.multi_dot([x, x.T, x]); np.einsum("ij,kj->ik", x, x)
+np.tensordot(x, x, axes=([1], [1])); np.max(x, axis=1, keepdims=True, initial=1.0); np.min(x); np.ptp(x, axis=0)
+np.std(x, axis=1, ddof=1); x.mean(axis=0) - x.min() + x.max(axis=1, keepdims=True); np.clip(x, -1, None); np.round(x, 1)
+np.select([x < 0, x > 1], [-x, x**2], 1.0); (x > 0).sum() * x; np.isfinite(x) * x; np.triu(x) + np.flipud(x)
+np.insert(x, 1, 5.0, axis=1); np.delete(x, 1, axis=1); x.T.dot(x).diagonal(); x.flat[3]; np.dstack([x, x])
+x[:, None, :].repeat(2, axis=1); np.minimum.accumulate(x, axis=1); np.multiply.reduce(x, axis=1)
+np.stack([v * 2 for v in x]); np.hstack([x, np.zeros((2, 1))]); np.diff(x, axis=1, n=2); np.rot90(x); np.block([[x, x]])
+np.pad(x, ((0, 1), (1, 0)), constant_values=2.5); np.split(x, 3, axis=1)[1]; np.broadcast_arrays(x, x[0])[1]
+np.sort(x, axis=1); np.median(x); x[x > 1].sum(); np.argmax(x, axis=1) * x[0, :2]; np.count_nonzero(x > 0) * x"""
+
+
+@pytest.mark.parametrize("code", re.split("; |\n", VALUES))
+def test_values_are_numpys(code):
+    f, numbers = eval(f"lambda x: {code}"), np.array([[0.5, 1.25, -2.0], [3.0, 0.75, 1.5]])
+    values = oracle.symbolic(f, ("x", (2, 3)), assume=numbers).at(numbers)
+    assert np.array(values, float) == pytest.approx(np.array(f(numbers), float))
+
+
 def test_hessian():
     mixed = 6 * x0 * x1**2
     same(oracle.hessian(lambda x: x[0] ** 2 * x[1] ** 3, 2), [[2 * x1**3, mixed], [mixed, 6 * x0**2 * x1]])

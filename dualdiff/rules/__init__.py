@@ -1,8 +1,22 @@
 """The rule table: importing this package fills it."""
 
-from . import assembly, calculus, elementwise, fft, linalg, nondiff, nonsmooth, ordering  # noqa: F401
+from . import (  # noqa: F401  # noqa: F401
+    assembly,
+    calculus,
+    elementwise,
+    fft,
+    linalg,
+    nondiff,
+    nonsmooth,
+    ordering,
+    polynomials,
+    products,
+    reductions,
+    spectral,
+    statistics,
+    structural,
+)
 from . import complex as complex_  # noqa: F401
-from . import polynomials, products, reductions, spectral, statistics, structural  # noqa: F401
 from .table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 
 __all__ = ["COMPLEX", "ELEMENTWISE", "FUNCTIONS", "PLAIN", "REFUSED"]

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import NotDifferentiableError, user_line
 from ..tangents import ndim as axes_in
-from .matrix import Matrix, tangent_of, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
+from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, tangent_of, transposed
 from .products import LETTERS, bilinear
 from .spectral import value_tangents
 from .table import Plan, ndim, plain, rule, shape_of
