@@ -1,12 +1,12 @@
 """`y = np.zeros(n); y[i] = ...` in unmodified code: a copy of the user's function whose new arrays can hold tangents.
 
 NumPy lets nobody else in when a number is stored into a plain float array, nor when np.array([x[0], 2.0]) makes an
-array of objects, of which it can take neither sine nor mean; a few functions of SciPy do the same to their arguments. So
-when a sweep ends in the error that comes of that, it is run once more with a copy of f that finds, under the global
-names and closure cells through which it reaches NumPy, allocating functions that make a `DualArray`. The same is done,
-on the way, for the Python functions and modules that f reaches by its names. Nothing that exists is changed: neither
-NumPy, nor f, nor any module, so that other threads see nothing of it.
-What is not reached by a name (methods of the user's classes, imports inside a function) keeps the error.
+array of objects, of which it can take neither sine nor mean; a few functions of SciPy do that to their arguments. When
+a sweep ends in the error that comes of it, it is run once more with a copy of f that finds, under the global names,
+closure cells and defaults through which it reaches NumPy, allocating functions that make a `DualArray`. The same is
+done, on the way, for the Python functions and modules that f reaches by its names. Nothing that exists is changed:
+neither NumPy, nor f, nor any module, so that other threads see nothing of it. What is not reached by a name (methods of
+the user's classes, imports inside a function) keeps the error.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ def follow(f: Callable[..., Any], like: Dual) -> Callable[..., Any]:
 
 def lost_in_array(error: TypeError) -> bool:
     """Whether f failed since an array it made, of floats or of objects, could not hold Duals."""
-    said = str(error)
-    of_objects = said.startswith("loop of ufunc does not support argument") or "not supported for the input types" in said
-    return isinstance(error, TangentLossError) or of_objects
+    of_objects = ("loop of ufunc does not support argument", "not supported for the input types")
+    return isinstance(error, TangentLossError) or any(text in str(error) for text in of_objects)
 
 
 class _Follower:
@@ -97,8 +96,9 @@ class _Follower:
             return f
         old = f.__closure__ or ()
         cells = tuple(types.CellType() if self.stands_in(c) else c for c in old)
-        copy = types.FunctionType(f.__code__, _Globals(f.__globals__, self), f.__name__, f.__defaults__, cells)
-        copy.__kwdefaults__ = f.__kwdefaults__
+        defaults = f.__defaults__ and tuple(map(self, f.__defaults__))
+        copy = types.FunctionType(f.__code__, _Globals(f.__globals__, self), f.__name__, defaults, cells)
+        copy.__kwdefaults__ = f.__kwdefaults__ and {k: self(v) for k, v in f.__kwdefaults__.items()}
         copy.__dict__.update(f.__dict__)
         self.remember(f, copy)  # before the cells are filled, through which f may reach itself
         for new, c in zip(cells, old):

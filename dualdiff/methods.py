@@ -209,7 +209,7 @@ for _ufunc in ELEMENTWISE:
 
 # The methods that are a NumPy function of the same name and arguments.
 for _name in (
-    "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod ravel repeat "
-    "put searchsorted squeeze std sum swapaxes take trace var"
+    "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod put "
+    "ravel repeat searchsorted squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Methods, _name, _method(_name))

@@ -126,9 +126,9 @@ def scale(t: Any, w: Any, select: bool = False, spare: bool = False) -> Any:
     if type(w) is int:
         return t if w == 1 else -t if w == -1 else t * w
     known = finite(w)
-    if known and spare and not select and type(t) is type(w) is np.ndarray:
-        if t.shape == w.shape and t.dtype == w.dtype:
-            return np.multiply(t, w, out=w)
+    alike = type(t) is type(w) is np.ndarray and t.shape == w.shape and t.dtype == w.dtype
+    if known and spare and not select and alike:
+        return np.multiply(t, w, out=w)
     product = t * w
     if not known:
         zero = t == 0

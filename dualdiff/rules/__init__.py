@@ -1,6 +1,6 @@
 """The rule table: importing this package fills it."""
 
-from . import (  # noqa: F401  # noqa: F401
+from . import (  # noqa: F401
     assembly,
     calculus,
     elementwise,
