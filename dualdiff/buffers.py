@@ -37,9 +37,12 @@ def follow(f: Callable[..., Any], like: Dual) -> Callable[..., Any]:
     return _Follower(like)(f)  # type: ignore[no-any-return]
 
 
-def lost_in_array(error: TypeError) -> bool:
+def lost_in_array(error: Exception) -> bool:
     """Whether f failed since an array it made, of floats or of objects, could not hold Duals."""
-    of_objects = ("loop of ufunc does not support argument", "not supported for the input types")
+    of_objects = (
+        *("loop of ufunc does not support argument", "not supported for the input types"),  # NumPy
+        "object arrays are not supported",  # SciPy
+    )
     return isinstance(error, TangentLossError) or any(text in str(error) for text in of_objects)
 
 

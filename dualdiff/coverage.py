@@ -71,7 +71,10 @@ class Coverage(list[Row]):
         return dict(Counter(row.kind for row in self))
 
     def __str__(self) -> str:
-        lines = []
+        counts = Counter((_package(row.function), row.kind) for row in self)
+        lines = [f"{'functions of':<14}" + "".join(f"{kind:>16}" for kind in KINDS)]
+        for package in dict.fromkeys(_package(row.function) for row in self):
+            lines.append(f"{package:<14}" + "".join(f"{counts[package, kind]:>16}" for kind in KINDS))
         for kind, title in KINDS.items():
             notes: dict[str, list[str]] = {}
             for row in self:
@@ -81,7 +84,11 @@ class Coverage(list[Row]):
             for note, names in sorted(notes.items()):
                 lines += [f"  {note}:"] if note else []
                 lines += textwrap.wrap(" ".join(names), 110, initial_indent="    ", subsequent_indent="    ")
-        return "\n".join(lines[1:])
+        return "\n".join(lines)
+
+
+def _package(function: str) -> str:
+    return function.rpartition(".")[0].replace("np", "numpy")
 
 
 def coverage() -> Coverage:
@@ -142,7 +149,7 @@ def _row(name: str, function: Any) -> Row | None:
 def _special_row(name: str, function: Any) -> Row:
     full = "scipy.special." + name
     if name in special.__all__:
-        return Row(full, "differentiable", "by the function of this name in dualdiff.rules.special")
+        return Row(full, "differentiable", "by dualdiff.rules.special, also in code that calls SciPy's")
     if not isinstance(function, np.ufunc):
         note = _noted(name, _SCIPY_PASSING)
         if note is not None:

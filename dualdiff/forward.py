@@ -53,12 +53,12 @@ class _Call:
         """
         try:
             return self.once(seeds)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             if not lost_in_array(error):
                 raise
             try:
                 return self.once(seeds, buffers=True)
-            except TypeError:
+            except type(error):
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
@@ -418,7 +418,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             _live[tag] = True
             try:
                 y = f(x)
-            except TypeError as error:
+            except (TypeError, ValueError) as error:
                 if not lost_in_array(error):
                     raise
                 return _derivative(f, argnums, args, kwargs)[1]  # which can follow f into its arrays
