@@ -24,7 +24,8 @@ from .dual import Dual, buffer, numeric
 from .errors import TangentLossError
 from .rules import special
 
-_ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.array, np.copy)
+_ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.copy)
+_CONVERT = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 _ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
 _OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
@@ -52,6 +53,7 @@ class _Follower:
     def __init__(self, like: Dual) -> None:
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.replaced = {id(g): functools.wraps(g)(self.allocator(g)) for g in _ALLOCATE + _ALLOCATE_LIKE}
+        self.replaced |= {id(g): functools.wraps(g)(self.converter(g)) for g in _CONVERT}
         self.replaced |= {id(g): functools.wraps(g)(self.of_lists(g)) for g in _OF_LISTS}
         scipy = sys.modules.get("scipy.special")  # whose Python functions turn Duals into arrays of objects
         self.replaced |= {id(getattr(scipy, name)): getattr(special, name) for name in _OURS if scipy}
@@ -60,11 +62,21 @@ class _Follower:
     def allocator(self, g: Callable[..., Any]) -> Callable[..., Any]:
         def allocate(*args: Any, **kwargs: Any) -> Any:
             made = g(*args, **kwargs)
-            if type(made) is not np.ndarray:
-                return made
-            return numeric(made, f"np.{g.__name__}") if made.dtype.kind == "O" else buffer(self.like, made)
+            return buffer(self.like, made) if type(made) is np.ndarray else made
 
         return allocate
+
+    def converter(self, g: Callable[..., Any]) -> Callable[..., Any]:
+        def convert(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+            made = a if isinstance(a, Dual) else np.asarray(a)
+            if isinstance(made, np.ndarray) and made.dtype.kind != "O":
+                made = g(a, dtype, *args, **kwargs)
+                return buffer(self.like, made) if type(made) is np.ndarray else made
+            made = numeric(made, f"np.{g.__name__}")
+            made = made if dtype is None else made.astype(dtype)
+            return made.copy() if g is np.array else made
+
+        return convert
 
     def of_lists(self, g: Callable[..., Any]) -> Callable[..., Any]:
         def reduce(a: Any, *args: Any, **kwargs: Any) -> Any:

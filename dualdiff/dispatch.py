@@ -227,7 +227,7 @@ def constant(x: Any) -> Any:
         return x
     if isinstance(x, _SCALARS):
         return x
-    return numeric(x if isinstance(x, numbers.Rational) else np.asarray(x), "an operand")
+    return numeric(np.asarray(x) if isinstance(x, list | tuple) else x, "an operand")
 
 
 def finish(result: Any) -> Any:

@@ -58,7 +58,7 @@ class _Call:
                 raise
             try:
                 return self.once(seeds, buffers=True)
-            except type(error):
+            except (TypeError, ValueError):
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
@@ -116,13 +116,11 @@ def _own(x: Any) -> Any:
 
 def _split(leaf: Any, tag: int, call: Any) -> tuple[Any, Any]:
     """The value of a leaf of f's result, and its tangent with respect to this call."""
-    if not isinstance(leaf, Dual | np.ndarray | float):
+    if not isinstance(leaf, Dual | float) and not (type(leaf) is np.ndarray and leaf.dtype.kind in "fc"):
         if leaf is None or isinstance(leaf, str | bytes) or callable(leaf):
             what = "None (is a return missing?)" if leaf is None else repr(leaf)
             raise TypeError(f"{call.name}: f returned {what}, not a number or an array")
         leaf = _as_result(leaf, call)
-    elif type(leaf) is np.ndarray and leaf.dtype.kind not in "fc":
-        leaf = numeric(leaf, f"{call.name}: the result of f")
     if not isinstance(leaf, Dual):
         return leaf, None
     v, t = (leaf.value, leaf.tangent) if leaf._tag == tag else (leaf, None)

@@ -161,6 +161,9 @@ class Methods:
 
         return astype(self, np.dtype(dtype), copy)
 
+    def view(self) -> Any:
+        return self[...]  # type: ignore[index]
+
     def fill(self, value: Any) -> None:
         self[...] = value  # type: ignore[index]
 

@@ -62,6 +62,14 @@ def of_objects(x: Array) -> Array:
     return np.sin(np.array([x[0] * x[1], 2.0, x[2]])) * np.mean([x[0], x[2], 1.0])
 
 
+def as_floats(x: Array) -> Array:
+    x = np.asanyarray(x, dtype=np.float64)
+    y = np.empty(x.shape, x.dtype)
+    y.fill(0.0)
+    y += np.exp(-(x**2) / x.max())
+    return y
+
+
 def like_a_constant(x: Array) -> Array:
     y = np.zeros_like(POINT)
     y[:] = np.sin(x)
@@ -126,6 +134,7 @@ FUNCTIONS = [
         with_out,
         from_a_list,
         of_objects,
+    as_floats,
         like_a_constant,
         helper,
         closure,
@@ -266,3 +275,14 @@ def test_functions_of_scipy_that_make_arrays_of_objects() -> None:
     np.testing.assert_allclose(dd.derivative(lambda x: special.polygamma(1, x))(2.0), special.polygamma(2, 2.0))
     for g in (special.softmax, special.log_softmax):
         np.testing.assert_allclose(dd.jacobian(lambda x, g=g: g(x))(POINT), differences(g, POINT), atol=1e-9)
+
+
+def test_an_array_stays_itself() -> None:
+    def f(x: Array) -> Array:
+        y = np.zeros(3)
+        y[:] = x
+        z, w = np.asarray(y), np.array(y, float)
+        z[0], w[1] = 5.0 * x[2], 0.0
+        return np.stack([y, w])
+
+    np.testing.assert_allclose(dd.jacobian(f)(POINT), differences(f, POINT), atol=1e-8)

@@ -653,3 +653,12 @@ def test_root_finding_and_least_squares() -> None:
     )
     np.testing.assert_allclose(exact.x, fit.x, rtol=1e-6)
     assert optimize.newton(lambda x: x**3 - 8, 1.0, fprime=dd.derivative(lambda x: x**3 - 8)) == pytest.approx(2.0)
+
+
+def test_masked_arrays_are_refused_wherever_they_come_in() -> None:
+    masked, x = np.ma.array([1.0, 2.0], mask=[False, True]), np.array([1.0, 2.0])
+    for f in (lambda x: x * masked, lambda x: masked * x, lambda x: np.sum(x + masked), lambda x: masked):
+        with pytest.raises(TypeError, match="masked"):
+            dd.jacobian(f)(x)
+    with pytest.raises(TypeError, match="masked"):
+        dd.jacobian(np.sin)(masked)
