@@ -532,6 +532,8 @@ def numeric(x: Any, what: str) -> Any:
         raise TypeError(f"{what} is None, not a number or an array of numbers")
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
     a = np.asarray(x)
     if a.dtype.kind in "biu":
         a = a.astype(np.float64)

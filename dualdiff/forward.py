@@ -11,7 +11,7 @@ import numpy as np
 
 from .buffers import follow, lost_in_array
 from .dual import Dual, DualArray, _live, _new, _tags, _wrap, numeric
-from .errors import LeakedDualError
+from .errors import DualdiffError, LeakedDualError
 from .pytree import flatten, flatten_as
 from .rules.table import plain, shape_of
 
@@ -59,6 +59,11 @@ class _Call:
             try:
                 return self.once(seeds, buffers=True)
             except (TypeError, ValueError):
+                if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on
+                    error.add_note(
+                        "If np.array([...]) made this array of numbers with tangents, it is one of objects: write "
+                        "np.stack([...]) or np.array([...], like=x)."
+                    )
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:

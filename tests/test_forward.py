@@ -662,3 +662,10 @@ def test_masked_arrays_are_refused_wherever_they_come_in() -> None:
             dd.jacobian(f)(x)
     with pytest.raises(TypeError, match="masked"):
         dd.jacobian(np.sin)(masked)
+
+
+def test_matrices_are_refused_since_their_product_is_another() -> None:
+    m = np.array([[1.0, 2.0], [3.0, 4.0]]).view(np.matrix)
+    for f in (lambda x: m * x, lambda x: x * m, lambda x: m @ x):
+        with pytest.raises(TypeError, match=r"np\.matrix"):
+            dd.jacobian(f)(np.array([1.0, 2.0]))
