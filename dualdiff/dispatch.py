@@ -280,6 +280,9 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     return _cast(x, dtype)
 
 
+Dual._astype = astype
+
+
 def _cast(x: DualArray, dtype: Any) -> Any:
     v = x.value.astype(dtype)
     _share((x,))

@@ -45,7 +45,8 @@ class Methods:
 
     __slots__ = ()
     value: Any
-    _operate: Callable[..., Any]  # dual.operate
+    _operate: Callable[..., Any]  # dispatch.operate and dispatch.astype, put there by that module
+    _astype: Callable[..., Any]
 
     # ------------------------------------------------------------ operators
 
@@ -157,9 +158,7 @@ class Methods:
         return np.copy(self, order=order) if self.ndim or hasattr(self, "_link") else self
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = None, subok: Any = True, copy: bool = True) -> Any:
-        from .dispatch import astype
-
-        return astype(self, np.dtype(dtype), copy)
+        return self._astype(np.dtype(dtype), copy)
 
     def view(self) -> Any:
         return self[...]  # type: ignore[index]

