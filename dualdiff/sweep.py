@@ -156,7 +156,7 @@ def sweep(call: Call, chunk_size: int | None) -> tuple[list[Any], list[Any], Any
     widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves]
     n = sum(widths)
     if chunk_size is None:
-        chunk_size = max(1, min(n, SEED_BYTES // (16 * max(widths, default=1) or 1)))
+        chunk_size = max(1, min(n, SEED_BYTES // (8 * max(widths, default=1) or 1)))  # complex leaves count double
     elif not isinstance(chunk_size, int | np.integer) or isinstance(chunk_size, bool) or chunk_size < 1:
         raise ValueError(f"{call.name}: chunk_size must be a positive int or None, not {chunk_size!r}")
     if n == 0:

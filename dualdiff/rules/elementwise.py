@@ -121,7 +121,7 @@ def _power_base(m: Any, x: Any, y: Any, z: Any) -> Any:
             return 0.0
         if y == 2:
             return 2 * x
-        if (y - 1) + 1 == y:
+        if (y - 1) + 1 == y and abs(y) < 2**53:  # from there on y - 1 may be y, of the other parity
             return y * x ** (y - 1)
     safe = (abs(z) > 1e-290) & (abs(z) < 1e290) & (x != 0)
     below = m.where((x == 0) & (y == 0), 1.0, y) - 1
