@@ -232,8 +232,9 @@ def constant(x: Any) -> Any:
 
 def finish(result: Any) -> Any:
     """Carry out what a rule returned."""
-    kind = type(result)
-    return apply(result) if kind is Plan else move(result) if kind is Move else result
+    if type(result) is Plan:
+        return apply(result)
+    return move(result) if type(result) is Move else result
 
 
 def apply(plan: Plan) -> Any:
@@ -259,7 +260,10 @@ def apply(plan: Plan) -> Any:
     if isinstance(y, tuple):
         parts = [_wrap(a, b, tag) for a, b in zip(y, t)]
         return type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
-    if type(t) is not np.ndarray or t.base is not None or any(t is s for s in ts):
+    passed_on = type(t) is not np.ndarray or t.base is not None
+    for s in ts:
+        passed_on |= s is t
+    if passed_on:
         for x in operands:
             _share(x)
     return _wrap(y, t, tag)

@@ -473,10 +473,10 @@ def _wrap(v: Any, t: Any, tag: Any) -> Any:
     """A Dual of a value and a tangent, whose shape and type are made to fit the value's."""
     if t is None:
         return v
+    if type(v) is type(t) is np.ndarray and t.dtype is v.dtype and v.shape in (t.shape, t.shape[1:]):
+        return _array(v, t, tag)  # the common case
     if isinstance(v, _ARRAYS):
-        if type(t) is np.ndarray and t.dtype is v.dtype and (t.shape == v.shape or t.shape[1:] == v.shape):
-            pass  # the common case
-        elif not isinstance(t, Structured):
+        if not isinstance(t, Structured):
             if type(t) is Dual:
                 t = as_array(t)
             elif isinstance(t, np.generic):

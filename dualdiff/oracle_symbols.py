@@ -173,6 +173,7 @@ ELEMENTWISE: dict[str, Any] = {
     **{"equal": sp.Eq, "not_equal": sp.Ne, "sign": sign, "floor": floor, "ceil": ceiling, "rint": rint, "cbrt": cbrt},
     **{"absolute": Abs, "fabs": Abs, "gammaln": sp.loggamma},
     **dict.fromkeys(["positive", "conjugate", "real"], lambda x: x),
+    "imag":         lambda x: 0 * x,
     **dict.fromkeys(["rad2deg", "degrees"], lambda x: 180 * x / sp.pi),
     **dict.fromkeys(["deg2rad", "radians"], lambda x: sp.pi * x / 180),
     **dict.fromkeys(["isnan", "isinf"], lambda x: sp.false),

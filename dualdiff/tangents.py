@@ -186,11 +186,12 @@ def join(
     batched: Callable[[list[Any]], Any] | None = None,
 ) -> Any:
     """As `gather` for a function of several arrays, `move([x, y, ...])`; `None` among the tangents stands for zero."""
-    lead = next(t for t in tangents if t is not None)
+    for lead, shape in zip(tangents, shapes):  # noqa: B007
+        if lead is not None:
+            break
     if isinstance(lead, Structured):
         return type(lead).join(tangents, shapes, move)
-    k = next(i for i, t in enumerate(tangents) if t is lead)
-    many = ndim(lead) > len(shapes[k])
+    many = ndim(lead) > len(shape)
     if many and batched is None:
         offsets = np.cumsum([0] + [int(np.prod(s)) for s in shapes])
         flat = [t if t is not None else np.zeros((len(lead), *s), lead.dtype) for t, s in zip(tangents, shapes)]
