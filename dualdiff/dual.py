@@ -221,16 +221,16 @@ class Dual(Methods):
 
     # ------------------------------------------------------------ the two NumPy protocols
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if not options and method == "__call__":
+    def __array_ufunc__(self, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
+        if not more and not options:
             rule = _unary(ufunc)
             if rule is not None:
-                x = self.value
-                if type(x) is float:
+                v = self.value
+                if type(v) is float:
                     f, slope = rule
                     try:
-                        y = f(x)
-                        w = slope(SCALAR, x, y)
+                        y = f(v)
+                        w = slope(SCALAR, v, y)
                     except (ArithmeticError, ValueError, TypeError):
                         pass  # outside math's domain, where NumPy has an answer
                     else:
@@ -241,11 +241,11 @@ class Dual(Methods):
                             r.tangent = t
                             r._tag = self._tag
                             return r
-            elif ufunc in _binary:
-                r = dispatch.scalar_call(ufunc, inputs[0], inputs[1])
-                if r is not None:
-                    return r
-        return dispatch.ufunc(ufunc, method, inputs, options)
+        elif not options and method == "__call__" and _binary(ufunc) is not None:
+            r = dispatch.scalar_call(ufunc, x, more[0])
+            if r is not None:
+                return r
+        return dispatch.ufunc(ufunc, method, (x, *more), options)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         out = kwargs.get("out")
@@ -627,4 +627,4 @@ def relu(x: Any) -> Any:
 
 from . import dispatch  # noqa: E402 - it needs the classes above, and only their methods need it
 
-_unary, _binary = dispatch.UNARY.get, dispatch.BINARY  # looked up on the shortest path there is
+_unary, _binary = dispatch.UNARY.get, dispatch.BINARY.get  # looked up on the shortest path there is

@@ -182,28 +182,31 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
 
     plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
 
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
-        if plain_float and len(args) == 1 and type(args[0]) is float and not kwargs:  # the common case, no ceremony
+    def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        if plain_float and type(x) is float and not more and not kwargs:  # the common case, without ceremony
             tag = next(_tags)
-            x = _new(Dual)
-            x.value = args[0]
-            x.tangent = 1.0
-            x._tag = tag
+            dual = _new(Dual)
+            dual.value = x
+            dual.tangent = 1.0
+            dual._tag = tag
             _live[tag] = True
             try:
-                y = f(x)
+                y = f(dual)
             except (TypeError, ValueError) as error:
                 if not lost_in_array(error):
                     raise
-                return _derivative(f, argnums, args, kwargs)[1]  # which can follow f into its arrays
+                return _derivative(f, argnums, (x,), kwargs)[1]  # which can follow f into its arrays
             finally:
                 del _live[tag]
-            if type(y) is Dual and y._tag == tag and type(y.value) is float:
+            if type(y) is Dual and y._tag is tag and type(y.value) is float:
                 return y.tangent
             return _finish_derivative(y, tag)
-        return _derivative(f, argnums, args, kwargs)[1]
+        return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
 
     return _like(f, differentiated, "derivative")
+
+
+_NOTHING = object()
 
 
 def _finish_derivative(result: Any, tag: int) -> Any:

@@ -63,7 +63,7 @@ class Boxed(Structured):
 def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any]) -> None:
     due = dd.jvp(f, tuple(arrays), tuple(directions))
     call = Call("test", f, tuple(range(len(arrays))), tuple(arrays), {})
-    values, boxes, rebuild = call.run([Boxed(np.asarray(v)) for v in directions])
+    values, boxes, _ = call.run([Boxed(np.asarray(v)) for v in directions])
     for value, box, expected in zip(values, boxes, call_leaves(due[1]), strict=True):
         got = np.zeros(np.shape(value)) if box is None else box.box
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
