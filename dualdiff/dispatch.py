@@ -71,11 +71,13 @@ def operate(function: Any, *operands: Any) -> Any:
 OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple, numbers.Rational)
 Dual._operate = staticmethod(operate)
 
-# The elementwise functions that Python's own floats can do, without NumPy.
+
+
 def _callable(partial: Any) -> Any:
     return partial if callable(partial) else lambda *_: partial
 
 
+# The elementwise functions that Python's own floats can do, without NumPy.
 _scalar = {f: (r.scalar, *map(_callable, r.partials)) for f, r in ELEMENTWISE.items() if r.scalar is not None}
 UNARY = {f: r for f, r in _scalar.items() if len(r) == 2}
 BINARY = {f: r for f, r in _scalar.items() if len(r) == 3}
@@ -169,13 +171,18 @@ def call(rule: Elementwise, operands: Any) -> Any:
             elif type(t) is tuple:
                 t = type(t[0]).combine([t, term], shape, rule.select)
             else:
-                own = type(t) is np.ndarray and t is not first.tangent and t.shape == getattr(term, "shape", ())
-                t = np.add(t, term, out=t) if own and t.dtype == term.dtype and type(term) is np.ndarray else t + term
+                t = _add(t, term, rule.partials[0])
     finally:
         unhush(token)
     if type(t) is tuple:
         t = type(t[0]).combine([t], shape, rule.select)
     return _wrap(y, t, tag)
+
+
+def _add(t: Any, term: Any, partial: Any) -> Any:
+    """t + term, in t's memory where that was made for this sum: new memory is what large arrays cost most."""
+    ours = type(t) is type(term) is np.ndarray and type(partial) is not int and t.base is None
+    return np.add(t, term, out=t) if ours and t.shape == term.shape and t.dtype == term.dtype else t + term
 
 
 def _slope(partial: Any, *args: Any) -> Any:
@@ -288,9 +295,7 @@ Dual._astype = astype
 
 
 def _cast(x: DualArray, dtype: Any) -> Any:
-    v = x.value.astype(dtype)
-    _share((x,))
-    t = x.tangent
+    v, t = x.value.astype(dtype), x.tangent
     return _wrap(v, t if isinstance(t, Structured) else t.astype(dtype), x._tag)
 
 

@@ -127,7 +127,7 @@ def scale(t: Any, w: Any, select: bool = False, spare: bool = False) -> Any:
         return t if w == 1 else -t if w == -1 else t * w
     known = finite(w)
     alike = type(t) is type(w) is np.ndarray and t.shape == w.shape and t.dtype == w.dtype
-    if known and spare and not select and alike:
+    if known and spare and not select and alike and w.base is None:  # a view may be of an operand
         return np.multiply(t, w, out=w)
     product = t * w
     if not known:
