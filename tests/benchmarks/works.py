@@ -210,6 +210,50 @@ def _network(width: int, target: Target | None) -> Callable[[list[Tool], bool], 
     return build
 
 
+def _solve(moving: str) -> Callable[[list[Tool], bool], Work]:
+    """100 directions through a linear solve, against LAPACK on 100 right-hand sides plus one factorisation."""
+
+    def build(tools: list[Tool], tiny: bool) -> Work:
+        n, p = (3, 2) if tiny else (200, 100)
+        rng = np.random.default_rng(0)
+        a, b = rng.standard_normal((n, n)) + n * np.eye(n), rng.standard_normal(n)
+        directions = rng.standard_normal((p, n, n) if moving == "A" else (p, n))
+
+        def by_hand(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
+            x = np.linalg.solve(a, b)
+            sides = -(directions @ x) if moving == "A" else directions
+            return np.linalg.solve(a, sides.T).T
+
+        calls = {HAND: Call.of(by_hand, (a, b, directions)), "f": Call.of(np.linalg.solve, (a, b))}
+        if any(tool.name == "dualdiff" for tool in tools):
+            from dualdiff import Dual
+
+            operands = (Dual(a, directions), b) if moving == "A" else (a, Dual(b, directions))
+            calls["dualdiff"] = Call.of(np.linalg.solve, operands)
+        name = f"100 directions in {moving} through solve, n = 200"
+        return Work(name, calls, Target(3), parts=lambda x: getattr(x, "tangent", x))
+
+    return build
+
+
+def small_arrays(tools: list[Tool], tiny: bool) -> Work:
+    """What one function of small arrays costs beyond NumPy: the same three calls on values and on ten directions."""
+
+    def by_hand(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        np.concatenate([x, x]), np.where(x > 0, x, 0.0), np.sum(x)
+        return np.concatenate([t, t], 1).sum() + np.where(x > 0, t, 0.0).sum() + np.sum(t, 1).sum()
+
+    x, t = np.linspace(1.0, 2.0, 10), np.eye(10)
+    calls = {HAND: Call.of(by_hand, (x, t))}
+    if any(tool.name == "dualdiff" for tool in tools):
+        from dualdiff import Dual
+
+        names = {"np": np, "d": Dual(x, t)}
+        three = "np.concatenate([d, d]).tangent.sum() + np.where(d > 0, d, 0.0).tangent.sum() + np.sum(d).tangent.sum()"
+        calls["dualdiff"] = Call(three, names)
+    return Work("concatenate, where and sum of 10 numbers", calls)
+
+
 WORKS: dict[str, Callable[[list[Tool], bool], Work]] = {
     "scalar": scalar,
     "multiplication": multiplication,
@@ -220,4 +264,7 @@ WORKS: dict[str, Callable[[list[Tool], bool], Work]] = {
     "network10": _network(10, Target(2.5)),
     "network100": _network(100, None),
     "network500": _network(500, Target(1.5)),
+    "solve_A": _solve("A"),
+    "solve_b": _solve("b"),
+    "small_arrays": small_arrays,
 }
