@@ -180,7 +180,7 @@ class Dual(Methods):
                 b = other.value
                 if other._tag is self._tag and b:
                     y = self.value / b
-                    t = t / b - y / b * other.tangent
+                    t = (t - y * other.tangent) / b
                     if t == t:
                         r = _new(Dual)
                         r.value = y
@@ -235,7 +235,7 @@ class Dual(Methods):
                         pass  # outside math's domain, where NumPy has an answer
                     else:
                         t = self.tangent * w
-                        if type(y) is float and (t == t if type(t) is float else dispatch.scaled(t, w)):
+                        if t == t if type(t) is float else dispatch.scaled(t, w):
                             r = _new(Dual)
                             r.value = y
                             r.tangent = t
