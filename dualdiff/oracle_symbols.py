@@ -387,7 +387,7 @@ def call_function(_: Any, function: Any, types: Any, args: Any, kwargs: Any) -> 
         return lower(result)
     except UndecidedError:
         raise
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, RecursionError) as error:
         raise NotDifferentiableError(UNSUPPORTED.format(name=name)) from error
 
 
