@@ -389,7 +389,7 @@ class DualArray(Dual):
             numbers = np.arange(root.size).reshape(root.shape)
             for _, step in self._link.steps:  # type: ignore[union-attr]
                 numbers = step.move(numbers)
-            root._tangent = root._tangent.put(root.shape, numbers[key], t if same else None)  # type: ignore[attr-defined]
+            root._tangent = root._tangent.put(root.shape, numbers[key], t if same else None)
             return
         if not link.owned:
             root._tangent = root._tangent.copy()
@@ -569,7 +569,7 @@ def _zeros(like: Dual, v: Any) -> Any:
     """The zero tangent for value v in the space of another number's tangents."""
     t = like.tangent
     if isinstance(t, Structured):
-        return t.zeros(v)  # type: ignore[attr-defined]
+        return t.zeros(v)
     lead = t.shape[:1] if tangents.ndim(t) > np.ndim(plain(like)) else ()
     return np.zeros(lead + shape_of(v), v.dtype)
 

@@ -46,7 +46,9 @@ class Call:
                 raise
             try:
                 return self.once(seeds, buffers=True)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError) as second:
+                if not lost_in_array(second):
+                    raise second from None  # f's own, from beyond the place where the first run ended
                 if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on
                     error.add_note(
                         "If np.array([...]) made this array of numbers with tangents, it is one of objects: write "
@@ -62,7 +64,7 @@ class Call:
             for k, (leaves, rebuild) in zip(self.argnums, self.parts):
                 stop = at + len(leaves)
                 duals = [_wrap(own_copy(self.leaves[i]), seeds[i], tag) for i in range(at, stop)]
-                if buffers and duals:
+                if buffers and duals and f is self.f:
                     f = follow(self.f, duals[0])
                 args[k] = rebuild(duals)
                 at = stop

@@ -55,7 +55,7 @@ else:  # pragma: no cover - a NumPy that keeps its error state elsewhere
 
 
 class Structured:
-    """Base of the tangent spaces that are more than an array: each implements the five maps as methods.
+    """Base of the tangent spaces that are more than an array: each implements the five maps, and assignment.
 
     `combine`, `join` are class methods since they take several tangents of the space (`None` for a structural zero).
     """
@@ -80,6 +80,14 @@ class Structured:
         raise NotImplementedError
 
     def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+        raise NotImplementedError
+
+    def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
+        """With the elements of these flat numbers replaced by those of `new`, None for zeros: assignment."""
+        raise NotImplementedError
+
+    def zeros(self, value: Any) -> Any:
+        """The zero tangent of an array, in the same space."""
         raise NotImplementedError
 
 

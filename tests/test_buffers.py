@@ -286,3 +286,13 @@ def test_an_array_stays_itself() -> None:
         return np.stack([y, w])
 
     np.testing.assert_allclose(dd.jacobian(f)(POINT), differences(f, POINT), atol=1e-8)
+
+
+def test_the_users_own_value_error_comes_out() -> None:
+    def f(x: Array) -> Array:
+        y = np.zeros((3, 3))
+        y[0] = x
+        return np.linalg.inv(y)
+
+    with pytest.raises(np.linalg.LinAlgError):
+        dd.jacobian(f)(POINT)

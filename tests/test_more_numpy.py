@@ -16,6 +16,8 @@ import pytest
 import dualdiff as dd
 from dualdiff.rules import FUNCTIONS
 
+from .test_rules import close, leaves
+
 rng = np.random.default_rng(2)
 VARIABLES: dict[str, Any] = {
     "c": np.array(0.8),
@@ -47,18 +49,6 @@ CONSTANTS: dict[str, Any] = {
 
 def cases(text: str) -> list[str]:
     return [e for e in re.split(r"\s{2,}|\n", text) if e]
-
-
-def leaves(result: Any) -> list[Any]:
-    return [x for part in result for x in leaves(part)] if isinstance(result, list | tuple) else [result]
-
-
-def close(got: Any, due: Any, **tolerance: float) -> None:
-    got, due = leaves(got), leaves(due)
-    assert len(got) == len(due)
-    for g, d in zip(got, due):
-        assert np.shape(g) == np.shape(d)
-        np.testing.assert_allclose(g, d, **tolerance)
 
 
 class Case:

@@ -213,7 +213,7 @@ class Case:
 
 
 def leaves(result: Any) -> list[Any]:
-    return list(result) if isinstance(result, list | tuple) else [result]
+    return [x for part in result for x in leaves(part)] if isinstance(result, list | tuple) else [result]
 
 
 def close(got: Any, due: Any, **tolerance: float) -> None:
