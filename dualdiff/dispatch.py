@@ -7,11 +7,12 @@ under the user's floating-point error settings, derivatives with warnings off.
 from __future__ import annotations
 
 import numbers
+import weakref
 from typing import Any
 
 import numpy as np
 
-from .dual import Dual, DualArray, Link, _new, _wrap, as_array, buffer, numeric
+from .dual import _ARRAYS, Dual, DualArray, Link, _new, _wrap, as_array, buffer, numeric
 from .errors import NotDifferentiableError, tangent_loss, user_line
 from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
 from .rules.elementwise import ARRAY, SCALAR
@@ -73,6 +74,9 @@ Dual._operate = staticmethod(operate)
 
 
 
+_NONE: dict[str, Any] = {}
+
+
 def _callable(partial: Any) -> Any:
     return partial if callable(partial) else lambda *_: partial
 
@@ -103,6 +107,8 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     f, by_a, by_b = BINARY[function]
     try:
         y = f(a, b)
+        if isinstance(da if db is None else db, Structured):
+            return _scalar_structured(function, tag, (a, b), y, ((da, by_a), (db, by_b)))
         if da is None:
             w = by_b(SCALAR, a, b, y)
             t = db * w
@@ -124,13 +130,58 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     return r
 
 
+def _scalar_structured(function: Any, tag: Any, values: Any, y: Any, parts: Any) -> Any:
+    """A function of plain floats whose tangents are structured; None where NumPy must decide."""
+    terms = []
+    for t, by in parts:
+        if t is not None:
+            w = by(SCALAR, *values, y)
+            if w - w != 0:
+                return None
+            if type(w) is not int or w:
+                terms.append((t, (), w))
+    if type(y) is not float:
+        return None
+    return _structured(function, terms, (), (), y, (), tag, False)
+
+
+def _structured(
+    function: Any, terms: Any, operands: Any, used: Any, y: Any, shape: Any, tag: Any, select: bool
+) -> Any:
+    """The result of an elementwise function in a structured space, which keeps the weights.
+
+    An operand or the result that is kept as a weight must not change by a later assignment: Dual arrays are marked,
+    so that they are copied first (`DualArray.__setitem__`), of constants the space keeps a copy.
+    """
+    if not terms:
+        return y
+    kept, of_result = [], False
+    for t, have, w in terms:
+        if isinstance(w, _ARRAYS):
+            view = isinstance(w, np.ndarray) and w.base is not None
+            of_result = of_result or view or w is y
+            for x, v in zip(operands, used):
+                if w is v or view:
+                    if isinstance(x, DualArray) and x._tag == tag:
+                        x._hold()
+                    else:
+                        w = t.constant(w)
+        kept.append((t, have, w))
+    r = _wrap(y, combine(kept, shape, select), tag)
+    if of_result and isinstance(r, DualArray):
+        r._hold()
+    if isinstance(r.tangent, Structured):
+        r.tangent.note(function, operands, {}, r)
+    return r
+
+
 def call(rule: Elementwise, operands: Any) -> Any:
     """An elementwise function: its value, and the weighted sum of its operands' tangents."""
     if len(operands) == 1:
         x = operands[0]
         tag, v, t = x._tag, x.value, x.tangent
         if rule.function in COMPLEX and _is_complex(v):
-            return finish(COMPLEX[rule.function](x))
+            return finish(COMPLEX[rule.function](x), rule.function, operands)
         y = rule.function(v)
         token = hush()
         try:
@@ -140,13 +191,13 @@ def call(rule: Elementwise, operands: Any) -> Any:
             else:
                 w = _slope(w, v, y)
             if isinstance(t, Structured):
-                t = combine([(t, shape_of(v), w)], shape_of(y), rule.select)
-            else:
-                t = scale(t, w, rule.select, w is not v and w is not y)
+                shape = shape_of(y)
+                return _structured(rule.function, [(t, shape, w)], (x,), (v,), y, shape, tag, rule.select)
+            t = scale(t, w, rule.select, w is not v and w is not y)
         finally:
             unhush(token)
         return _wrap(y, t, tag)
-    a, b = operands
+    a, b = originals = operands
     first = second = None
     tag = -1
     if not isinstance(a, _KNOWN):
@@ -168,15 +219,22 @@ def call(rule: Elementwise, operands: Any) -> Any:
             term = _term(second, rule.partials[1], (a, b, y), shape, rule.select)
             if t is None or term is None:
                 t = t if term is None else term
-            elif type(t) is tuple:
-                t = type(t[0]).combine([t, term], shape, rule.select)
+            elif type(t) is tuple is type(term):
+                return _structured(rule.function, [t, term], originals, (a, b), y, shape, tag, rule.select)
             else:
-                t = _add(t, term, rule.partials[0])
+                t = _densified(t, shape, rule.select) if type(t) is tuple else t
+                t = _add(t, _densified(term, shape, rule.select) if type(term) is tuple else term, rule.partials[0])
+        if type(t) is tuple:
+            return _structured(rule.function, [t], originals, (a, b), y, shape, tag, rule.select)
     finally:
         unhush(token)
-    if type(t) is tuple:
-        t = type(t[0]).combine([t], shape, rule.select)
     return _wrap(y, t, tag)
+
+
+def _densified(term: Any, shape: Any, select: bool) -> Any:
+    """The term of a structured tangent that meets a dense one."""
+    t, have, w = term
+    return scale(expand(t.dense(), len(have), len(shape)), w, select)
 
 
 def _add(t: Any, term: Any, partial: Any) -> Any:
@@ -237,14 +295,14 @@ def constant(x: Any) -> Any:
     return numeric(np.asarray(x) if isinstance(x, list | tuple) else x, "an operand")
 
 
-def finish(result: Any) -> Any:
-    """Carry out what a rule returned."""
+def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = _NONE) -> Any:
+    """Carry out what the rule of a function returned."""
     if type(result) is Plan:
-        return apply(result)
-    return move(result) if type(result) is Move else result
+        return apply(result, function, args, kwargs)
+    return move(result, function, args, kwargs) if type(result) is Move else result
 
 
-def apply(plan: Plan) -> Any:
+def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = _NONE) -> Any:
     """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
     operands = [x if isinstance(x, _KNOWN) else constant(x) for x in plan.operands]
     tag = -1
@@ -259,6 +317,14 @@ def apply(plan: Plan) -> Any:
             values[k] = x.value
             ts[k] = x.tangent
     y = plan.value(*values)
+    structured = next((s for s in ts if isinstance(s, Structured)), None)
+    if structured is not None:  # which keeps what the rule may use
+        for k, x in enumerate(operands):
+            if isinstance(values[k], _ARRAYS):
+                if ts[k] is None:
+                    values[k] = structured.constant(values[k])
+                else:
+                    x._hold()
     token = hush()
     try:
         t = plan.tangent(y, values, ts)
@@ -266,7 +332,13 @@ def apply(plan: Plan) -> Any:
         unhush(token)
     if isinstance(y, tuple):
         parts = [_wrap(a, b, tag) for a, b in zip(y, t)]
+        if structured is not None:
+            _noted(parts, tag, function, args or plan.operands, kwargs)
         return type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
+    if structured is not None:
+        r = _wrap(y, t, tag)
+        _noted([r], tag, function, args or plan.operands, kwargs)
+        return r
     passed_on = type(t) is not np.ndarray or t.base is not None
     for s in ts:
         passed_on |= s is t
@@ -274,6 +346,16 @@ def apply(plan: Plan) -> Any:
         for x in operands:
             _share(x)
     return _wrap(y, t, tag)
+
+
+def _noted(results: Any, tag: Any, function: Any, args: Any, kwargs: Any) -> None:
+    """Results of a primitive in a structured space, whose values the rule may have kept."""
+    for r in results:
+        if isinstance(r, Dual) and r._tag == tag:
+            if isinstance(r.value, _ARRAYS):
+                r._hold()
+            if isinstance(r.tangent, Structured):
+                r.tangent.note(function, args, kwargs, r)
 
 
 def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
@@ -305,7 +387,7 @@ def _share(x: Any) -> None:
         x._root()._link.owned = False  # type: ignore[union-attr]
 
 
-def move(m: Move) -> Any:
+def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = _NONE) -> Any:
     """A function of one array that only moves elements; a view of its operand where NumPy's result is one."""
     x = m.operand
     if not isinstance(x, DualArray):
@@ -314,7 +396,11 @@ def move(m: Move) -> Any:
         x = as_array(x)
     v = x.value
     y = m.move(v)
-    r = _wrap(y, gather(x.tangent, v.shape, m.move, m.batched), x._tag)
+    t = gather(x.tangent, v.shape, m.move, m.batched)
+    r = _wrap(y, t, x._tag)
+    structured = isinstance(t, Structured)
+    if structured:
+        t.note(function, args or (x,), kwargs, r)
     if isinstance(y, np.ndarray):
         view = y is v or (y.base is not None and (y.base is v or y.base is v.base))
     elif isinstance(y, DualArray):
@@ -325,6 +411,8 @@ def move(m: Move) -> Any:
         root = x._root()
         root._link.viewed = True
         r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
+        if structured:
+            root._link.views.append(weakref.ref(r))
     else:
         _share(x)
     return r
@@ -352,7 +440,7 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
         if rule is not None:
             return call(rule, inputs)
         if function in FUNCTIONS:
-            return finish(FUNCTIONS[function](*inputs))
+            return finish(FUNCTIONS[function](*inputs), function, inputs)
     if function not in PLAIN:
         special.register(function)  # SciPy's functions are added to the table when they are first met
     options = dict(options)
@@ -369,11 +457,11 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
         options.pop(name, None)
     dtype = options.pop("dtype", None)
     if function in COMPLEX and _is_complex(plain(inputs[0])):
-        result = finish(COMPLEX[function](*inputs))
+        result = finish(COMPLEX[function](*inputs), function, inputs)
     elif function in PLAIN:
         return function(*map(plain, inputs), **options)
     elif function in FUNCTIONS and options:
-        result = finish(FUNCTIONS[function](*inputs, **options))
+        result = finish(FUNCTIONS[function](*inputs, **options), function, inputs, options)
     elif options:
         raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
     elif function in ELEMENTWISE or function in FUNCTIONS:
@@ -393,7 +481,8 @@ def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
     known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
     if known is None or len(inputs) != 1:
         raise refused(getattr(function, method), f"np.{function.__name__}.{method}")
-    return finish(FUNCTIONS[known](inputs[0], **{"axis": 0, **options}))
+    options = {"axis": 0, **options}
+    return finish(FUNCTIONS[known](inputs[0], **options), known, inputs, options)
 
 
 def refused(function: Any, name: str | None = None) -> NotDifferentiableError:

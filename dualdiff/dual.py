@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import itertools
 import numbers
+import operator
 from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -234,7 +237,11 @@ class Dual(Methods):
                     except (ArithmeticError, ValueError, TypeError):
                         pass  # outside math's domain, where NumPy has an answer
                     else:
-                        t = self.tangent * w
+                        t = self.tangent
+                        if isinstance(t, Structured):
+                            r = dispatch._scalar_structured(ufunc, self._tag, (v,), y, ((t, slope),))
+                            return dispatch.ufunc(ufunc, method, (x,), options) if r is None else r
+                        t = t * w
                         if t == t if type(t) is float else dispatch.scaled(t, w):
                             r = _new(Dual)
                             r.value = y
@@ -254,7 +261,7 @@ class Dual(Methods):
             return dispatch.store(out, self.__array_function__(func, types, args, kwargs), func.__name__)
         rule = FUNCTIONS.get(func)
         if rule is not None:
-            return dispatch.finish(rule(*args, **kwargs))
+            return dispatch.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
             return func(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         if func in dispatch.CREATE:
@@ -313,7 +320,7 @@ class Link:
     base has changed since. So tangents need not be views of each other's memory, nor arrays at all.
     """
 
-    __slots__ = ("base", "owned", "steps", "version", "viewed")
+    __slots__ = ("base", "held", "owned", "steps", "version", "viewed", "views")
 
     def __init__(self, base: Any = None, steps: Any = (), version: int = 0) -> None:
         self.base = base  # None in an array of its own
@@ -321,6 +328,8 @@ class Link:
         self.version = version  # counts assignments
         self.viewed = False  # whether there are views
         self.owned = False  # whether nothing else uses the tangent's memory, so that it can be written to
+        self.held = False  # whether a structured tangent uses the value's memory, which must not change then
+        self.views: list[Any] = []  # weak references to views that have structured tangents
 
 
 class DualArray(Dual):
@@ -330,7 +339,7 @@ class DualArray(Dual):
     `.tangent` has its shape, or one leading axis of directions more.
     """
 
-    __slots__ = ("_link", "_tangent")
+    __slots__ = ("__weakref__", "_link", "_tangent")
     _tangent: Any
     _link: Link | None  # None until a view is taken or something is assigned
 
@@ -352,6 +361,20 @@ class DualArray(Dual):
             self._link = Link()
         return self if self._link.base is None else self._link.base
 
+    def _hold(self) -> None:
+        """Note that a structured tangent keeps the value's memory: who assigns next leaves it alone and takes a copy."""
+        self._root()._link.held = True
+
+    def _release(self) -> None:
+        """Give the value's memory away to those who keep it, and let the array and its views go on with a copy."""
+        link: Any = self._link
+        link.held, self.value = False, self.value.copy()
+        for view in [ref() for ref in link.views]:
+            if view is not None:
+                view.value = self.value
+                for _, step in view._link.steps:
+                    view.value = step.move(view.value)
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -364,7 +387,7 @@ class DualArray(Dual):
         return bool(np.any(self == x))
 
     def __getitem__(self, key: Any) -> Any:
-        return dispatch.move(index(self, key))
+        return dispatch.move(index(self, key), operator.getitem, (self, key))
 
     def __setitem__(self, key: Any, new: Any) -> None:
         """Write values and tangents, as NumPy writes values: whatever shares the memory sees both."""
@@ -381,16 +404,23 @@ class DualArray(Dual):
             self.value = buffer(v, self.value)
         m = index(self, key)
         key = plain_key(key)
-        self.value[key] = v
         root = self._root()
         link: Any = root._link
+        if link.held:
+            root._release()
+        self.value[key] = v
         link.version += 1
         if isinstance(root._tangent, Structured):
-            numbers = np.arange(root.size).reshape(root.shape)
+            numbers = element_numbers(root.shape)
             for _, step in self._link.steps:  # type: ignore[union-attr]
                 numbers = step.move(numbers)
-            root._tangent = root._tangent.put(root.shape, numbers[key], t if same else None)
+            numbers = numbers[key]
+            if same:
+                t = _fit(t, shape_of(v), shape_of(numbers))
+            root._tangent = root._tangent.put(root.shape, numbers, t if same else None)
             return
+        if isinstance(t, Structured):
+            t = t.dense()
         if not link.owned:
             root._tangent = root._tangent.copy()
             link.owned = True
@@ -563,6 +593,22 @@ def _lift(a: Any, what: str) -> Any:
 
 def _pack(items: Any) -> Any:
     return np.stack(items) if any(isinstance(v, Dual) for v in items) else np.array(items)
+
+
+@lru_cache(maxsize=16)
+def element_numbers(shape: tuple[int, ...]) -> Any:
+    """The flat number of each element."""
+    numbers = np.arange(prod(shape)).reshape(shape)
+    numbers.flags.writeable = False
+    return numbers
+
+
+def _fit(t: Any, have: Any, want: Any) -> Any:
+    """A structured tangent broadcast as an assignment does it, which also takes leading axes of length 1."""
+    if len(have) > len(want):
+        short = have[len(have) - len(want) :]
+        t, have = gather(t, have, lambda v: np.reshape(v, short)), short
+    return t if have == want else tangents.combine([(t, have, 1)], want)
 
 
 def _zeros(like: Dual, v: Any) -> Any:

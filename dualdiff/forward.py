@@ -11,6 +11,7 @@ import numpy as np
 from .buffers import lost_in_array
 from .dual import Dual, _live, _new, _tags, numeric
 from .pytree import flatten, flatten_as
+from .reverse import Record, better_reversed, jacobian_rows
 from .rules.table import plain, shape_of
 from .sweep import (
     Argnums,
@@ -302,7 +303,7 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
     (2.0, 5.0, 0.0)
     """
     _check_mode("gradient", mode)
-    return _transform("gradient", f, lambda args, kwargs: _gradient("gradient", f, argnums, args, kwargs)[1])
+    return _transform("gradient", f, lambda args, kwargs: _gradient("gradient", f, argnums, mode, args, kwargs)[1])
 
 
 def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
@@ -314,19 +315,25 @@ def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward")
     >>> dd.value_and_gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
     """
-    _check_mode("value_and_gradient", mode)
-    return _transform(
-        "value_and_gradient", f, lambda args, kwargs: _gradient("value_and_gradient", f, argnums, args, kwargs)
-    )
+    name = "value_and_gradient"
+    _check_mode(name, mode)
+    return _transform(name, f, lambda args, kwargs: _gradient(name, f, argnums, mode, args, kwargs))
 
 
-def _gradient(name: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _gradient(
+    name: str, f: Function, argnums: Argnums, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     call = Call(name, f, argnums, args, kwargs)
-    values, columns, _ = sweep(call, None)
+    record = None if mode == "forward" else Record(call)
+    if record is not None:
+        values = record.values
+    else:
+        values, columns, _ = sweep(call, None)
     if len(values) != 1 or shape_of(values[0]):
         what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
         raise ValueError(f"{name}: f must return a scalar, but its result has {what}; use jacobian")
-    return number(values[0]), call.per_argument(by_leaf(call, columns[0], values[0]))
+    blocks = by_leaf(call, columns[0], values[0]) if record is None else jacobian_rows(call, None, record)[0]
+    return number(values[0]), call.per_argument(blocks)
 
 
 def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None) -> Function:
@@ -363,7 +370,7 @@ def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_siz
     """
     name = "jacobian"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, chunk_size, args, kwargs)[1])
+    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, args, kwargs)[1])
 
 
 def value_and_jacobian(
@@ -380,15 +387,26 @@ def value_and_jacobian(
     """
     name = "value_and_jacobian"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, chunk_size, args, kwargs))
+    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, args, kwargs))
 
 
 def _jacobian(
-    name: str, f: Function, argnums: Argnums, chunk_size: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    name: str,
+    f: Function,
+    argnums: Argnums,
+    mode: str,
+    chunk_size: int | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> tuple[Any, Any]:
     call = Call(name, f, argnums, args, kwargs)
-    values, columns, rebuild = sweep(call, chunk_size)
-    blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
+    record = None if mode == "forward" else Record(call)
+    if record is not None and (mode == "reverse" or better_reversed(record)):
+        values, rebuild = record.values, record.rebuild
+        blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record)]
+    else:
+        values, columns, rebuild = sweep(call, chunk_size)
+        blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
     value = rebuild([number(v) for v in values])
     if call.many and len(blocks) != 1:  # a tuple over arguments of containers over results
         return value, tuple(rebuild([b[k] for b in blocks]) for k in range(len(call.parts)))
@@ -396,5 +414,5 @@ def _jacobian(
 
 
 def _check_mode(name: str, mode: str) -> None:
-    if mode != "forward":
-        raise ValueError(f"{name}: mode must be 'forward', not {mode!r}")
+    if mode not in ("forward", "reverse", "auto"):
+        raise ValueError(f"{name}: mode must be 'forward', 'reverse' or 'auto', not {mode!r}")

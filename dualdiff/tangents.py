@@ -90,6 +90,17 @@ class Structured:
         """The zero tangent of an array, in the same space."""
         raise NotImplementedError
 
+    def dense(self) -> Any:
+        """The same tangent with all directions on a leading axis, where it meets such a one."""
+        raise NotImplementedError
+
+    def constant(self, w: Any) -> Any:
+        """A constant array that is to be kept as a weight: a copy, since its owner may change it later."""
+        return w.copy()
+
+    def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Told of the primitive that has made this tangent, with what it was called and the number it gave."""
+
 
 # ---------------------------------------------------------------- helpers for dense tangents
 
@@ -115,6 +126,8 @@ def finite(w: Any) -> bool:
         return w - w == 0
     if hasattr(w, "tangent"):  # a Dual of an outer derivative
         return finite(w.value) and finite(w.tangent)
+    if isinstance(w, Structured):
+        return True  # its own weights are looked at where they are applied
     return bool(np.isfinite(w).all())
 
 
@@ -156,8 +169,9 @@ def combine(terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool 
     A weight that is the int 1 or -1 costs no product. A dense result may still lack leading axes of `shape`: whoever
     stores it broadcasts.
     """
-    if isinstance(terms[0][0], Structured):
-        return type(terms[0][0]).combine(terms, shape, select)
+    for t, _, _ in terms:
+        if isinstance(t, Structured):
+            return t.combine(terms, shape, select)
     result = None
     for t, in_shape, w in terms:
         term = scale(expand(t, len(in_shape), len(shape)), w, select)
@@ -197,8 +211,11 @@ def join(
     for lead, shape in zip(tangents, shapes):  # noqa: B007
         if lead is not None:
             break
-    if isinstance(lead, Structured):
-        return type(lead).join(tangents, shapes, move)
+    if any(isinstance(t, Structured) for t in tangents):
+        if all(t is None or isinstance(t, Structured) for t in tangents):
+            return lead.join(tangents, shapes, move)
+        tangents = [t.dense() if isinstance(t, Structured) else t for t in tangents]
+        lead = next(t for t in tangents if t is not None)
     many = ndim(lead) > len(shape)
     if many and batched is None:
         offsets = np.cumsum([0] + [int(np.prod(s)) for s in shapes])

@@ -16,7 +16,7 @@ import pytest
 import dualdiff as dd
 from dualdiff.rules import FUNCTIONS
 
-MODES = ["forward"]
+MODES = ["forward", "reverse"]
 rng = np.random.default_rng(1)
 SHAPES = {
     "c": (),

@@ -1,0 +1,517 @@
+"""Recorded tangents: the space of idea 3 in which a tangent is a node of the linear program that f has run.
+
+Each map of tangents.py makes a node that keeps what the transpose of that map needs: a weight, where elements went, a
+shape. Reverse mode walks the nodes backwards and hands cotangents upstream. So what forward mode can, reverse mode can,
+by the same rules: sums distribute, choices route, products swap, and sum and broadcast are each other's transpose.
+
+Zeros. Forward mode lets a tangent that is exactly 0 stay 0 against an infinite slope, and gives NaN where an infinite
+tangent meets a slope of 0. Read from the other end: a weight of 0 stops an infinite cotangent, and a cotangent of 0
+stays 0 against an infinite weight only if it is structural: the seed was 0 there, or a branch was not taken. A 0 that
+came from a slope of 0 gives NaN. Which it is, is looked up only where such a weight is met (`Cotangents.active`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import dispatch
+from .dual import Dual
+from .rules.table import Plan, plain, shape_of
+from .tangents import Shape, Structured, _clear, contract, finite, hush, linear, unhush
+
+_serial = itertools.count()
+_IN_PLACE = 4096  # elements from which new memory costs more than two looks at the old
+
+
+class Tape:
+    """What the nodes of one recording share; it knows no node, so that unused ones are freed at once."""
+
+    __slots__ = ("constants", "numbers", "rows")
+
+    def __init__(self, rows: list[Any] | None = None) -> None:
+        self.constants: dict[int, tuple[Any, Any]] = {}
+        self.numbers: dict[Shape, Any] = {}
+        self.rows = rows  # where each primitive is noted with its operands and result, if that is wanted
+
+    def keep(self, w: Any) -> Any:
+        """A copy of a constant that its owner may change later; the same copy as long as it has not been changed."""
+        if w.size <= 64 or isinstance(w, Dual):
+            return w.copy()
+        have = self.constants.get(id(w))
+        if have is None or have[0] is not w or not np.array_equal(have[1], w):
+            have = self.constants[id(w)] = (w, w.copy())
+        return have[1]
+
+    def count_from_one(self, shape: Shape) -> Any:
+        """The element numbers of an array, from 1: what a function that moves elements does to these tells it all."""
+        numbers = self.numbers.get(shape)
+        if numbers is None:
+            numbers = self.numbers[shape] = np.arange(1, prod(shape) + 1).reshape(shape)
+            numbers.flags.writeable = False
+        return numbers
+
+
+class Recorded(Structured):
+    """A node: `parents` are the nodes it is computed from; the leaves are the inputs."""
+
+    __slots__ = ("complex", "parents", "serial", "tape")
+    parents: tuple[Any, ...]
+
+    def __init__(self, tape: Tape, parents: tuple[Any, ...] = ()) -> None:
+        self.serial = next(_serial)
+        self.tape = tape
+        self.parents = parents
+        self.complex = True
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        """Hand the cotangent on to the parents; with `ours` its memory may be used."""
+
+    def held(self) -> Iterable[Any]:
+        """What the node keeps for its transpose: arrays and numbers."""
+        return ()
+
+    # ------------------------------------------------------------ the maps
+
+    @classmethod
+    def combine(cls, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> Any:
+        return Combine(terms, shape, select)
+
+    @classmethod
+    def join(cls, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:
+        return Join(tangents, shapes, move)
+
+    def gather(self, shape: Shape, move: Callable[[Any], Any]) -> Any:
+        return Gather(self, shape, move)
+
+    def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
+        return Total(self, shape, axes)
+
+    def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
+        return Contract(self, shape, sub, weight, weight_sub, out_sub)
+
+    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+        return Linear(self, shape, function, transpose)
+
+    def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
+        return Put(self, shape, numbers, new)
+
+    def zeros(self, value: Any) -> Any:
+        return Recorded(self.tape)
+
+    def constant(self, w: Any) -> Any:
+        return self.tape.keep(w)
+
+    def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+        v = result.value
+        if type(v) is float or not (v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex):
+            self.complex = False
+        if self.tape.rows is not None:
+            self.tape.rows.append((function, args, kwargs, result))
+
+
+_FLOAT = np.dtype(float)
+
+
+# ---------------------------------------------------------------- cotangents on their way
+
+
+class Cotangents:
+    """The cotangents of nodes while a pullback walks upstream: gradients accumulate where paths meet."""
+
+    def __init__(self, outputs: Sequence[Any], seeds: Sequence[Any], nodes: Sequence[Any], masks: bool = False) -> None:
+        self.outputs, self.seeds, self.nodes = outputs, seeds, nodes
+        self.masks = masks  # whether only to find out where a cotangent is not structurally zero
+        self.of: dict[Any, Any] = {}
+        self.owned: set[Any] = set()
+        self.visited: dict[Any, Any] | None = {} if masks else None
+        self._active: dict[Any, Any] | None = None
+
+    def run(self) -> Cotangents:
+        token = hush()
+        try:
+            return self._run()
+        finally:
+            unhush(token)
+
+    def _run(self) -> Cotangents:
+        for node, seed in zip(self.outputs, self.seeds):
+            if node is not None:
+                self.add(node, (np.asarray(plain(seed)) != 0) * 1.0 if self.masks else seed)
+        for node in self.nodes:
+            if not node.parents:
+                continue
+            ct = self.of.pop(node, None)
+            if ct is None:
+                continue
+            if self.masks:
+                ct = (ct > 0) * 1.0
+            elif not node.complex:
+                ct = real(ct)
+            if self.visited is not None:
+                self.visited[node] = ct
+            node.pull(ct, node in self.owned, self)
+        return self
+
+    def add(self, node: Any, ct: Any, ours: bool = False) -> None:
+        have = self.of.get(node)
+        if have is None:
+            self.of[node] = ct
+            if ours:
+                self.owned.add(node)
+        elif node in self.owned and _alike(have, ct):
+            np.add(have, ct, out=have)
+        else:
+            self.of[node] = have + ct
+            self.owned.add(node)
+
+    def room(self, node: Any, shape: Shape, dtype: Any) -> Any:
+        """The node's own array of cotangents, to add into."""
+        have = self.of.get(node)
+        if have is None:
+            have = self.of[node] = np.zeros(shape, dtype)
+        elif node not in self.owned or have.dtype != dtype:
+            have = self.of[node] = np.array(np.broadcast_to(have, shape), np.result_type(have, dtype))
+        self.owned.add(node)
+        return have
+
+    def active(self, node: Any) -> Any:
+        """Where the node's cotangent is not a structural zero."""
+        if self._active is None:
+            self._active = Cotangents(self.outputs, self.seeds, self.nodes, masks=True).run().visited or {}
+        return self._active[node] > 0
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return type(a) is type(b) is np.ndarray and a.shape == b.shape and a.dtype == b.dtype
+
+
+def real(ct: Any) -> Any:
+    """The part of a cotangent that belongs to a real value."""
+    complex_ = ct.dtype.kind == "c" if hasattr(ct, "dtype") else type(ct) is complex
+    return ct.real if complex_ else ct
+
+
+def order(outputs: Iterable[Any]) -> list[Any]:
+    """All nodes that the outputs are computed from, the last first; no recursion, since chains may be long."""
+    seen: set[Any] = set()
+    todo = [n for n in outputs if n is not None]
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += node.parents
+    return sorted(seen, key=_age, reverse=True)
+
+
+def _age(node: Any) -> int:
+    return node.serial  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------- the nodes, one for each map
+
+
+class Combine(Recorded):
+    """A weighted sum: each operand's cotangent is the result's times its weight, summed where it was broadcast."""
+
+    __slots__ = ("select", "shape", "shapes", "weights")
+
+    def __init__(self, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> None:
+        self.serial = next(_serial)
+        self.complex = True
+        if len(terms) == 1:  # most often, and quicker so
+            ((t, have, w),) = terms
+            self.parents, self.shapes, self.weights = (t,), (have,), (w,)
+        else:
+            self.parents, self.shapes, self.weights = zip(*terms)
+        self.tape = self.parents[0].tape
+        self.shape = shape
+        self.select = select
+
+    def held(self) -> Iterable[Any]:
+        return [w for w in self.weights if type(w) is not int]
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        count = len(self.weights)
+        passed = sum([type(w) is int and w == 1 for w in self.weights])
+        for k, (parent, have, w) in enumerate(zip(self.parents, self.shapes, self.weights)):
+            if cts.masks:
+                part, mine = (ct * (np.asarray(plain(w)) != 0) if self.select else ct), False
+            elif type(w) is int:
+                part, mine = (ct, ours and passed == 1 and count < 3) if w == 1 else (-ct if w == -1 else ct * w, True)
+            else:
+                spare = ours and passed == 0 and k == count - 1
+                part, mine = self._weigh(ct, w, spare, cts), True
+            if have != self.shape:
+                part = unbroadcast(part, len(self.shape), have)
+            cts.add(parent, part, mine)
+
+    def _weigh(self, ct: Any, w: Any, spare: bool, cts: Cotangents) -> Any:
+        if isinstance(w, np.ndarray | Dual | np.generic) and w.dtype.kind == "c" or type(w) is complex:
+            w = np.conj(w)
+        if spare and _alike(ct, w) and w.size > _IN_PLACE and finite(w) and finite(ct):
+            return np.multiply(ct, w, out=ct)
+        product = ct * w
+        if finite(product):
+            return product
+        zero = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product))
+        hidden = plain(ct) == 0
+        if np.any(hidden & ~zero):
+            zero = zero | (hidden & ~cts.active(self))
+        return _clear(zero, product) if np.any(zero) else product
+
+
+def unbroadcast(ct: Any, n: int, shape: Shape) -> Any:
+    """Sum a cotangent with n axes, maybe behind one of directions, over what was broadcast from `shape`."""
+    extra = n - len(shape)
+    have = shape_of(ct)
+    axes = tuple(range(-n, -len(shape))) if extra else ()
+    axes += tuple(k for k in range(-len(shape), 0) if shape[k] == 1 != have[k])
+    if not axes:
+        return ct
+    lead = len(have) - n
+    return np.add.reduce(ct, axis=axes, keepdims=True).reshape(have[:lead] + shape) if lead or shape else np.sum(ct)
+
+
+class Gather(Recorded):
+    """Elements moved: their cotangents go back to where they came from, and add up where they were repeated."""
+
+    __slots__ = ("move", "numbers", "shape")
+
+    def __init__(self, parent: Any, shape: Shape, move: Callable[[Any], Any]) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape = shape
+        self.move: Any = None
+        self.numbers: Any = None
+        if shape:
+            probe = np.empty(shape, np.int8)
+            seen = move(probe)
+            if isinstance(seen, np.ndarray) and (seen is probe or seen.base is probe) and seen.flags.writeable:
+                self.move = move  # a view: the transpose writes through it
+                return
+        self.numbers = move(self.tape.count_from_one(shape))
+
+    def held(self) -> Iterable[Any]:
+        return () if self.numbers is None else (self.numbers,)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        (parent,) = self.parents
+        if self.move is not None and type(ct) is np.ndarray:
+            if not self._pull_view(parent, ct, cts):
+                return
+        numbers = self.numbers if self.numbers is not None else self.move(self.tape.count_from_one(self.shape))
+        lead = ndim(ct) - ndim(numbers)
+        small = size(numbers) * 4 < prod(self.shape)
+        if isinstance(ct, Dual) or not small:
+            cts.add(parent, scatter(ct, numbers, self.shape), True)
+            return
+        have = cts.room(parent, shape_of(ct)[:lead] + self.shape, getattr(ct, "dtype", _FLOAT))
+        if not lead and not ndim(numbers):
+            if numbers:
+                have.reshape(-1)[numbers - 1] += ct
+            return
+        rows = have.reshape(*have.shape[:lead], -1)
+        at = np.asarray(numbers).ravel()
+        flat = np.asarray(ct).reshape(*np.shape(ct)[:lead], -1)
+        inside = at > 0
+        if not inside.all():
+            at, flat = at[inside], flat[..., inside]
+        np.add.at(rows, (..., at - 1), flat)
+
+    def _pull_view(self, parent: Any, ct: Any, cts: Cotangents) -> bool:
+        """Through the view; whether it was not possible so."""
+        probe = self.move(np.empty(self.shape, np.int8))
+        lead = ct.ndim - probe.ndim
+        if probe.size == prod(self.shape) and probe.flags.c_contiguous and cts.of.get(parent) is None:
+            cts.add(parent, ct.reshape(ct.shape[:lead] + self.shape))
+            return False
+        if lead:
+            return True
+        room = cts.room(parent, self.shape, ct.dtype)
+        view = self.move(room)
+        view += ct
+        return False
+
+
+class Join(Recorded):
+    """Elements of several arrays put together, or chosen: each gets the cotangents of its own elements."""
+
+    __slots__ = ("numbers", "shapes", "where")
+
+    def __init__(self, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> None:
+        at, numbers, self.where, parents = 1, [], [], []
+        for t, shape in zip(tangents, shapes):
+            n = prod(shape)
+            if t is None:
+                numbers.append(np.zeros(shape, np.intp))
+                continue
+            numbers.append(np.arange(at, at + n).reshape(shape))
+            self.where.append((at - 1, at - 1 + n, shape))
+            parents.append(t)
+            at += n
+        Recorded.__init__(self, parents[0].tape, tuple(parents))
+        self.numbers = move(numbers)
+
+    def held(self) -> Iterable[Any]:
+        return (self.numbers,)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        flat = scatter(ct, self.numbers, (self.where[-1][1],))
+        lead = shape_of(flat)[:-1]
+        for parent, (start, stop, shape) in zip(self.parents, self.where):
+            cts.add(parent, flat[..., start:stop].reshape(lead + shape)[()])
+
+
+class Total(Recorded):
+    """A sum: its cotangent is broadcast."""
+
+    __slots__ = ("axes", "shape")
+
+    def __init__(self, parent: Any, shape: Shape, axes: Shape) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.axes = shape, axes
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        n = len(self.shape)
+        kept = tuple(1 if k - n in self.axes else s for k, s in enumerate(self.shape))
+        lead = shape_of(ct)
+        lead = lead[: 1 if prod(lead) != prod(kept) else 0]
+        if not self.shape:
+            cts.add(self.parents[0], ct)
+        else:
+            cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape))
+
+
+class Contract(Recorded):
+    """A product with a constant: the cotangent is multiplied by the same constant, from the other side."""
+
+    __slots__ = ("out", "shape", "sub", "weight", "weight_sub")
+
+    def __init__(self, parent: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out: str) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.sub, self.weight, self.weight_sub, self.out = shape, sub, weight, weight_sub, out
+
+    def held(self) -> Iterable[Any]:
+        return (self.weight,)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        w = np.conj(self.weight) if np.iscomplexobj(plain(self.weight)) else self.weight
+        if cts.masks:
+            w = np.ones(shape_of(w))
+        many = ndim(ct) > len(self.out)
+        batch = "Z" if many else ""
+        sub = "".join(dict.fromkeys(c for c in self.sub if c in self.out or c in self.weight_sub))
+        # Zeros of the weight are strong against infinite cotangents: forward, they stop the tangent before it is one.
+        part = contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + sub)
+        if not finite(w):
+            structural = (plain(ct) == 0) & ~cts.active(self)
+            if np.any(structural):
+                moving = np.where(structural, 0.0, 1.0)
+                kept = np.where(np.isfinite(plain(w)), w, 0.0)
+                odd = (~np.isfinite(plain(w))) * 1.0
+                hit = np.einsum(f"{batch}{self.out},{self.weight_sub}->{batch}{sub}", moving, odd) > 0
+                rest = contract(kept, shape_of(kept), self.weight_sub, ct, batch + self.out, batch + sub)
+                part = np.where(hit, part, rest)
+        lead, letters = shape_of(part)[: len(batch)], "".join(dict.fromkeys(self.sub))
+        have, sizes = dict(zip(sub, shape_of(part)[len(batch) :])), dict(zip(self.sub, self.shape))
+        if sub != letters:  # letters that were only summed over
+            part = np.reshape(part, lead + tuple(have.get(c, 1) for c in letters))
+            part = np.broadcast_to(part, lead + tuple(have.get(c, sizes[c]) for c in letters))
+        part = unbroadcast(part, len(letters), tuple(sizes[c] for c in letters))
+        if letters != self.sub:  # a diagonal was taken
+            numbers = np.einsum(f"{self.sub}->{letters}", self.tape.count_from_one(self.shape))
+            part = scatter(part, numbers, self.shape)
+        cts.add(self.parents[0], part)
+
+
+class Linear(Recorded):
+    """Any other linear function, with the transpose that its rule gives."""
+
+    __slots__ = ("function", "shape", "transpose")
+
+    def __init__(self, parent: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.function, self.transpose = shape, function, transpose
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        if cts.masks:  # weights that do not cancel show what the function reaches
+            ct = ct * (1.0 + 0.1 * np.modf(np.arange(1.0, size(ct) + 1) * 0.6180339887)[0].reshape(shape_of(ct)))
+            cts.add(self.parents[0], (self.transpose(ct) != 0) * 1.0)
+        else:
+            cts.add(self.parents[0], self.transpose(ct))
+
+
+class Put(Recorded):
+    """An assignment: what was overwritten gets no cotangent, what was written gets it."""
+
+    __slots__ = ("numbers", "shape")
+
+    def __init__(self, old: Any, shape: Shape, numbers: Any, new: Any) -> None:
+        Recorded.__init__(self, old.tape, (old,) if new is None else (old, new))
+        self.shape, self.numbers = shape, numbers
+
+    def held(self) -> Iterable[Any]:
+        return (self.numbers,)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        lead = shape_of(ct)[: ndim(ct) - len(self.shape)]
+        flat = ct.reshape(*lead, -1)
+        if len(self.parents) > 1:
+            part = flat[..., self.numbers]
+            cts.add(self.parents[1], part if ndim(self.numbers) else part.copy()[()])
+        if isinstance(flat, Dual):
+            kept = np.ones(prod(self.shape))
+            kept[self.numbers] = 0.0
+            flat = np.where(kept == 1, flat, 0.0)
+        else:
+            flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
+            flat[..., self.numbers] = 0
+        cts.add(self.parents[0], flat.reshape(lead + self.shape), True)
+
+
+# ---------------------------------------------------------------- scatter: the transpose of moving elements
+
+
+def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
+    """Add the elements of ct into zeros of `shape` at flat numbers from 1, those numbered 0 nowhere.
+
+    A linear function with its own transpose, so that derivatives of cotangents pass through it in either mode.
+    """
+    if isinstance(ct, Dual):
+        back = lambda t: _take(t, numbers, len(shape))
+        there = lambda t: _scatter(t, numbers, shape)
+        return dispatch.finish(
+            Plan((ct,), lambda v: scatter(v, numbers, shape), lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back))
+        )
+    return _scatter(ct, numbers, shape)
+
+
+def _scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
+    if isinstance(ct, Dual):
+        return scatter(ct, numbers, shape)
+    ct, n, at = np.asarray(ct), prod(shape) + 1, np.ravel(numbers)
+    if ct.dtype.kind == "c":
+        return _scatter(ct.real, numbers, shape) + 1j * _scatter(ct.imag, numbers, shape)
+    lead = ct.shape[: ct.ndim - np.ndim(numbers)]
+    rows = ct.reshape(prod(lead), -1)
+    sums = [np.bincount(at, row, n)[1:] for row in rows]
+    made = sums[0] if len(sums) == 1 else np.array(sums).reshape(len(sums), n - 1)
+    return made.reshape(lead + shape)
+
+
+def _take(t: Any, numbers: Any, n: int) -> Any:
+    lead = shape_of(t)[: ndim(t) - n]
+    moved = np.reshape(t, (*lead, -1))[..., np.asarray(numbers) - 1]
+    return np.where(np.asarray(numbers) == 0, 0.0, moved) if np.any(np.asarray(numbers) == 0) else moved
+
+
+def ndim(x: Any) -> int:
+    return len(shape_of(x))
+
+
+def size(x: Any) -> int:
+    return prod(shape_of(x))
