@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,10 @@ _IN_PLACE = 4096  # elements from which new memory costs more than two looks at 
 class Tape:
     """What the nodes of one recording share; it knows no node, so that unused ones are freed at once."""
 
-    __slots__ = ("constants", "numbers", "rows")
+    __slots__ = ("complex", "constants", "numbers", "rows")
 
     def __init__(self, rows: list[Any] | None = None) -> None:
+        self.complex = False  # whether there are complex values
         self.constants: dict[int, tuple[Any, Any]] = {}
         self.numbers: dict[Shape, Any] = {}
         self.rows = rows  # where each primitive is noted with its operands and result, if that is wanted
@@ -107,11 +109,13 @@ class Recorded(Structured):
         return self.tape.keep(w)
 
     def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
-        v = result.value
-        if type(v) is float or not (v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex):
+        v, tape = result.value, self.tape
+        if type(v) is not float and (v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex):
+            tape.complex = self.complex = True
+        else:
             self.complex = False
-        if self.tape.rows is not None:
-            self.tape.rows.append((function, args, kwargs, result))
+        if tape.rows is not None:
+            tape.rows.append((function, args, kwargs, result))
 
 
 _FLOAT = np.dtype(float)
@@ -121,10 +125,21 @@ _FLOAT = np.dtype(float)
 
 
 class Cotangents:
-    """The cotangents of nodes while a pullback walks upstream: gradients accumulate where paths meet."""
+    """The cotangents of nodes while a pullback walks upstream: gradients accumulate where paths meet.
 
-    def __init__(self, outputs: Sequence[Any], seeds: Sequence[Any], nodes: Sequence[Any], masks: bool = False) -> None:
-        self.outputs, self.seeds, self.nodes = outputs, seeds, nodes
+    The walk is first made without a look at zeros. What is not finite stays so up to the leaves: if it shows there, the
+    walk is made again, with `careful`.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[Any],
+        seeds: Sequence[Any],
+        nodes: Sequence[Any],
+        careful: bool = False,
+        masks: bool = False,
+    ) -> None:
+        self.outputs, self.seeds, self.nodes, self.careful = outputs, seeds, nodes, careful
         self.masks = masks  # whether only to find out where a cotangent is not structurally zero
         self.of: dict[Any, Any] = {}
         self.owned: set[Any] = set()
@@ -150,12 +165,19 @@ class Cotangents:
                 continue
             if self.masks:
                 ct = (ct > 0) * 1.0
-            elif not node.complex:
+            elif not node.complex and node.tape.complex:
                 ct = real(ct)
             if self.visited is not None:
                 self.visited[node] = ct
-            node.pull(ct, node in self.owned, self)
+            node.pull(ct, self.visited is None and node in self.owned, self)
         return self
+
+    def finite(self, nodes: Iterable[Any]) -> bool:
+        token = hush()
+        try:
+            return all(finite(self.of[n]) for n in nodes if n in self.of)
+        finally:
+            unhush(token)
 
     def add(self, node: Any, ct: Any, ours: bool = False) -> None:
         have = self.of.get(node)
@@ -182,7 +204,7 @@ class Cotangents:
     def active(self, node: Any) -> Any:
         """Where the node's cotangent is not a structural zero."""
         if self._active is None:
-            self._active = Cotangents(self.outputs, self.seeds, self.nodes, masks=True).run().visited or {}
+            self._active = Cotangents(self.outputs, self.seeds, self.nodes, True, masks=True).run().visited or {}
         return self._active[node] > 0
 
 
@@ -205,11 +227,7 @@ def order(outputs: Iterable[Any]) -> list[Any]:
         if node not in seen:
             seen.add(node)
             todo += node.parents
-    return sorted(seen, key=_age, reverse=True)
-
-
-def _age(node: Any) -> int:
-    return node.serial  # type: ignore[no-any-return]
+    return sorted(seen, key=attrgetter("serial"), reverse=True)
 
 
 # ---------------------------------------------------------------- the nodes, one for each map
@@ -236,26 +254,28 @@ class Combine(Recorded):
         return [w for w in self.weights if type(w) is not int]
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
-        count = len(self.weights)
-        passed = sum([type(w) is int and w == 1 for w in self.weights])
-        for k, (parent, have, w) in enumerate(zip(self.parents, self.shapes, self.weights)):
-            if cts.masks:
-                part, mine = (ct * (np.asarray(plain(w)) != 0) if self.select else ct), False
-            elif type(w) is int:
-                part, mine = (ct, ours and passed == 1 and count < 3) if w == 1 else (-ct if w == -1 else ct * w, True)
+        weights, shapes = self.weights, self.shapes
+        last = len(weights) - 1
+        keeps = not ours or last > 1 or type(weights[0]) is int  # whether ct is still used when the last is at hand
+        for k, parent in enumerate(self.parents):
+            w, mine = weights[k], True
+            if type(w) is int and not cts.masks:
+                part, mine = (ct, ours and last == 0) if w == 1 else (-ct if w == -1 else ct * w, True)
+            elif cts.careful:
+                part, mine = self._weigh(ct, w, cts), not cts.masks
             else:
-                spare = ours and passed == 0 and k == count - 1
-                part, mine = self._weigh(ct, w, spare, cts), True
-            if have != self.shape:
-                part = unbroadcast(part, len(self.shape), have)
+                if type(w) is not float and self.tape.complex:
+                    w = np.conj(w)
+                part = ct * w if keeps or k < last or not _alike(ct, w) else np.multiply(ct, w, out=ct)
+            if shapes[k] != self.shape:
+                part = unbroadcast(part, len(self.shape), shapes[k])
             cts.add(parent, part, mine)
 
-    def _weigh(self, ct: Any, w: Any, spare: bool, cts: Cotangents) -> Any:
-        if isinstance(w, np.ndarray | Dual | np.generic) and w.dtype.kind == "c" or type(w) is complex:
-            w = np.conj(w)
-        if spare and _alike(ct, w) and w.size > _IN_PLACE and finite(w) and finite(ct):
-            return np.multiply(ct, w, out=ct)
-        product = ct * w
+    def _weigh(self, ct: Any, w: Any, cts: Cotangents) -> Any:
+        """The product where a zero may meet what is not finite; for masks, where there is one."""
+        if cts.masks:
+            return ct * (np.asarray(plain(w)) != 0) if self.select else ct
+        product = ct * np.conj(w)
         if finite(product):
             return product
         zero = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product))
@@ -280,19 +300,23 @@ def unbroadcast(ct: Any, n: int, shape: Shape) -> Any:
 class Gather(Recorded):
     """Elements moved: their cotangents go back to where they came from, and add up where they were repeated."""
 
-    __slots__ = ("move", "numbers", "shape")
+    __slots__ = ("move", "ndim", "numbers", "reshapes", "shape")
 
     def __init__(self, parent: Any, shape: Shape, move: Callable[[Any], Any]) -> None:
-        Recorded.__init__(self, parent.tape, (parent,))
+        self.serial = next(_serial)
+        self.tape = parent.tape
+        self.parents = (parent,)
+        self.complex = True
         self.shape = shape
-        self.move: Any = None
         self.numbers: Any = None
         if shape:
             probe = np.empty(shape, np.int8)
             seen = move(probe)
-            if isinstance(seen, np.ndarray) and (seen is probe or seen.base is probe) and seen.flags.writeable:
-                self.move = move  # a view: the transpose writes through it
+            if type(seen) is np.ndarray and (seen is probe or seen.base is probe) and seen.flags.writeable:
+                self.move, self.ndim = move, seen.ndim  # a view: the transpose writes through it
+                self.reshapes = seen.size == probe.size and seen.flags.c_contiguous
                 return
+        self.move = None
         self.numbers = move(self.tape.count_from_one(shape))
 
     def held(self) -> Iterable[Any]:
@@ -301,7 +325,13 @@ class Gather(Recorded):
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         (parent,) = self.parents
         if self.move is not None and type(ct) is np.ndarray:
-            if not self._pull_view(parent, ct, cts):
+            lead = ct.ndim - self.ndim
+            if self.reshapes:
+                cts.add(parent, ct.reshape(ct.shape[:lead] + self.shape))
+                return
+            if not lead:
+                view = self.move(cts.room(parent, self.shape, ct.dtype))
+                view += ct
                 return
         numbers = self.numbers if self.numbers is not None else self.move(self.tape.count_from_one(self.shape))
         lead = ndim(ct) - ndim(numbers)
@@ -321,20 +351,6 @@ class Gather(Recorded):
         if not inside.all():
             at, flat = at[inside], flat[..., inside]
         np.add.at(rows, (..., at - 1), flat)
-
-    def _pull_view(self, parent: Any, ct: Any, cts: Cotangents) -> bool:
-        """Through the view; whether it was not possible so."""
-        probe = self.move(np.empty(self.shape, np.int8))
-        lead = ct.ndim - probe.ndim
-        if probe.size == prod(self.shape) and probe.flags.c_contiguous and cts.of.get(parent) is None:
-            cts.add(parent, ct.reshape(ct.shape[:lead] + self.shape))
-            return False
-        if lead:
-            return True
-        room = cts.room(parent, self.shape, ct.dtype)
-        view = self.move(room)
-        view += ct
-        return False
 
 
 class Join(Recorded):
@@ -377,6 +393,9 @@ class Total(Recorded):
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         n = len(self.shape)
+        if len(self.axes) == n and (type(ct) is float or type(ct) is np.float64):  # a sum of all, the quick way
+            cts.add(self.parents[0], np.ndarray(self.shape, float, np.array(ct), 0, (0,) * n))
+            return
         kept = tuple(1 if k - n in self.axes else s for k, s in enumerate(self.shape))
         lead = shape_of(ct)
         lead = lead[: 1 if prod(lead) != prod(kept) else 0]
@@ -433,7 +452,9 @@ class Linear(Recorded):
 
     __slots__ = ("function", "shape", "transpose")
 
-    def __init__(self, parent: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, parent: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]
+    ) -> None:
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.function, self.transpose = shape, function, transpose
 
@@ -484,9 +505,8 @@ def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
     if isinstance(ct, Dual):
         back = lambda t: _take(t, numbers, len(shape))
         there = lambda t: _scatter(t, numbers, shape)
-        return dispatch.finish(
-            Plan((ct,), lambda v: scatter(v, numbers, shape), lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back))
-        )
+        tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
+        return dispatch.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
     return _scatter(ct, numbers, shape)
 
 

@@ -1,4 +1,4 @@
-"""Reverse mode: f is run once while its linear program is recorded, which is then walked backwards for each cotangent."""
+"""Reverse mode: f is run once, its linear program recorded, which is then walked backwards for each cotangent."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Record:
     def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         """The cotangents of the arguments' leaves for those of the result's, with `lead` axes of directions."""
         cts = self.cotangents(seeds)
+        if not cts.finite(self.leaves):
+            cts = self.cotangents(seeds, careful=True)
         results = []
         for node, x in zip(self.leaves, self.call.leaves):
             ct = cts.of.get(node)
@@ -36,10 +38,10 @@ class Record:
             results.append(_like(ct, x, lead, node in cts.owned))
         return results
 
-    def cotangents(self, seeds: Sequence[Any]) -> Cotangents:
+    def cotangents(self, seeds: Sequence[Any], careful: bool = False) -> Cotangents:
         if self.order is None:
             self.order = order(self.nodes)
-        return Cotangents(self.nodes, seeds, self.order).run()
+        return Cotangents(self.nodes, seeds, self.order, careful).run()
 
 
 def _like(ct: Any, x: Any, lead: tuple[int, ...], ours: bool) -> Any:
@@ -130,6 +132,9 @@ def jacobian_rows(call: Call, chunk_size: int | None, record: Record) -> list[li
     blocks = []
     for k, v in enumerate(record.values):
         m, shape = size_of(v), shape_of(v)
+        if type(v) is float and len(record.values) == 1:  # a gradient, without ceremony
+            blocks.append([_block(ct) for ct in record.pull([1.0])])
+            continue
         if record.nodes[k] is None or m == 0:
             blocks.append([_block(np.zeros(shape + shape_of(x), dtype_of(v))) for x in call.leaves])
             continue
