@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .dual import _ARRAYS, Dual, DualArray, Link, _new, _wrap, as_array, buffer, numeric
+from . import dual
+from .dual import _ARRAYS, Dual, DualArray, Link, _array, _new, _wrap, as_array, buffer, numeric
 from .errors import NotDifferentiableError, tangent_loss, user_line
 from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
 from .rules.elementwise import ARRAY, SCALAR
@@ -85,6 +86,7 @@ def _callable(partial: Any) -> Any:
 _scalar = {f: (r.scalar, *map(_callable, r.partials)) for f, r in ELEMENTWISE.items() if r.scalar is not None}
 UNARY = {f: r for f, r in _scalar.items() if len(r) == 2}
 BINARY = {f: r for f, r in _scalar.items() if len(r) == 3}
+dual._unary, dual._binary = UNARY.get, BINARY.get
 
 
 def scaled(t: Any, w: Any) -> bool:
@@ -135,6 +137,8 @@ def _scalar_structured(function: Any, tag: Any, values: Any, y: Any, parts: Any)
     terms = []
     for t, by in parts:
         if t is not None:
+            if not isinstance(t, Structured) or t.nonlinear:  # dense beside structured: as arrays
+                return None
             w = by(SCALAR, *values, y)
             if w - w != 0:
                 return None
@@ -142,7 +146,7 @@ def _scalar_structured(function: Any, tag: Any, values: Any, y: Any, parts: Any)
                 terms.append((t, (), w))
     if type(y) is not float:
         return None
-    return _structured(function, terms, (), (), y, (), tag, False)
+    return _structured(function, terms, (values, parts), (), y, (), tag, False)
 
 
 def _structured(
@@ -155,34 +159,51 @@ def _structured(
     """
     if not terms:
         return y
-    kept, of_result = [], False
-    for t, have, w in terms:
-        if isinstance(w, _ARRAYS):
-            view = isinstance(w, np.ndarray) and w.base is not None
+    of_result = False
+    for k, (t, have, w) in enumerate(terms):
+        if type(w) is np.ndarray or type(w) is DualArray:
+            view = type(w) is np.ndarray and w.base is not None
             of_result = of_result or view or w is y
             for x, v in zip(operands, used):
                 if w is v or view:
-                    if isinstance(x, DualArray) and x._tag == tag:
+                    if type(x) is DualArray and x._tag == tag:
                         x._hold()
-                    else:
-                        w = t.constant(w)
-        kept.append((t, have, w))
-    r = _wrap(y, combine(kept, shape, select), tag)
-    if of_result and isinstance(r, DualArray):
+                    elif isinstance(t, Structured):  # one that is dense beside it keeps nothing
+                        terms[k] = (t, have, t.constant(w))
+    t = combine(terms, shape, select)
+    r = _array(y, t, tag) if type(y) is np.ndarray and isinstance(t, Structured) else _wrap(y, t, tag)
+    if of_result and type(r) is DualArray:
         r._hold()
-    if isinstance(r.tangent, Structured):
-        r.tangent.note(function, operands, {}, r)
+    if isinstance(t, Structured):
+        t.note(function, operands, _NONE, r)
     return r
+
+
+def _partials(rule: Elementwise, active: Any, used: Any) -> list[Any]:
+    """For the operands with a structured tangent: it, the operand's shape, and the partial derivative as a weight."""
+    terms = []
+    for x, partial in zip(active, rule.partials):
+        if x is not None and partial != 0:
+            w = partial if type(partial) is int else _slope(partial, *used)
+            terms.append((x.tangent, shape_of(x.value), w))
+    return terms
+
+
+WATCH: Any = None  # looks at primitives before they are applied, while a mode of kinks.py is active somewhere
 
 
 def call(rule: Elementwise, operands: Any) -> Any:
     """An elementwise function: its value, and the weighted sum of its operands' tangents."""
+    if WATCH is not None:
+        rule = WATCH(rule, operands)
     if len(operands) == 1:
         x = operands[0]
         tag, v, t = x._tag, x.value, x.tangent
         if rule.function in COMPLEX and _is_complex(v):
             return finish(COMPLEX[rule.function](x), rule.function, operands)
         y = rule.function(v)
+        if type(t) is not np.ndarray and isinstance(t, Structured) and t.nonlinear:
+            return t.elementwise(rule, operands, y, tag)
         token = hush()
         try:
             w = rule.partials[0]
@@ -190,14 +211,14 @@ def call(rule: Elementwise, operands: Any) -> Any:
                 _share(x)
             else:
                 w = _slope(w, v, y)
-            if isinstance(t, Structured):
+            if type(t) is not np.ndarray and isinstance(t, Structured):
                 shape = shape_of(y)
-                return _structured(rule.function, [(t, shape, w)], (x,), (v,), y, shape, tag, rule.select)
+                return _structured(rule.function, [(t, shape, w)], operands, (v,), y, shape, tag, rule.select)
             t = scale(t, w, rule.select, w is not v and w is not y)
         finally:
             unhush(token)
         return _wrap(y, t, tag)
-    a, b = originals = operands
+    a, b = operands
     first = second = None
     tag = -1
     if not isinstance(a, _KNOWN):
@@ -214,27 +235,19 @@ def call(rule: Elementwise, operands: Any) -> Any:
     shape = shape_of(y)
     token = hush()
     try:
+        for x in (first, second):
+            if x is not None and type(t := x.tangent) is not np.ndarray and isinstance(t, Structured):
+                if t.nonlinear:
+                    return t.elementwise(rule, [a if first is None else first, b if second is None else second], y, tag)
+                terms = _partials(rule, (first, second), (a, b, y))
+                return _structured(rule.function, terms, operands, (a, b), y, shape, tag, rule.select)
         t = None if first is None else _term(first, rule.partials[0], (a, b, y), shape, rule.select)
         if second is not None:
             term = _term(second, rule.partials[1], (a, b, y), shape, rule.select)
-            if t is None or term is None:
-                t = t if term is None else term
-            elif type(t) is tuple is type(term):
-                return _structured(rule.function, [t, term], originals, (a, b), y, shape, tag, rule.select)
-            else:
-                t = _densified(t, shape, rule.select) if type(t) is tuple else t
-                t = _add(t, _densified(term, shape, rule.select) if type(term) is tuple else term, rule.partials[0])
-        if type(t) is tuple:
-            return _structured(rule.function, [t], originals, (a, b), y, shape, tag, rule.select)
+            t = term if t is None else t if term is None else _add(t, term, rule.partials[0])
     finally:
         unhush(token)
     return _wrap(y, t, tag)
-
-
-def _densified(term: Any, shape: Any, select: bool) -> Any:
-    """The term of a structured tangent that meets a dense one."""
-    t, have, w = term
-    return scale(expand(t.dense(), len(have), len(shape)), w, select)
 
 
 def _add(t: Any, term: Any, partial: Any) -> Any:
@@ -245,24 +258,22 @@ def _add(t: Any, term: Any, partial: Any) -> Any:
 
 def _slope(partial: Any, *args: Any) -> Any:
     """A partial derivative where NumPy decides: its numbers divide by zero and stay real, Python's do not."""
-    w = _numpy_slope(partial, args)
-    return float(w) if type(w) is int else w  # an operand that is an int is no mark of the table's
-
-
-def _numpy_slope(partial: Any, args: Any) -> Any:
+    w = None
     if type(args[0]) not in _PYTHON or type(args[-2]) not in _PYTHON:
         try:  # a Python number beside an array stays one, since it does not widen float32
-            return partial(ARRAY, *args)
+            w = partial(ARRAY, *args)
         except (ArithmeticError, TypeError):
             pass
-    return partial(ARRAY, *[np.asarray(x)[()] if type(x) in _PYTHON else x for x in args])
+    if w is None:
+        w = partial(ARRAY, *[np.asarray(x)[()] if type(x) in _PYTHON else x for x in args])
+    return float(w) if type(w) is int else w  # an operand that is an int is no mark of the table's
 
 
 _PYTHON = {float, int, complex}
 
 
 def _term(x: Dual, w: Any, used: Any, shape: Any, select: bool) -> Any:
-    """One operand's contribution, w its partial derivative: scaled for dense tangents, a term for structured ones."""
+    """One operand's contribution, w its partial derivative."""
     if type(w) is int:
         if w == 0:
             return None
@@ -271,8 +282,6 @@ def _term(x: Dual, w: Any, used: Any, shape: Any, select: bool) -> Any:
         w = _slope(w, *used)
     t = x.tangent
     have = shape_of(x.value)
-    if type(t) is not np.ndarray and isinstance(t, Structured):
-        return t, have, w
     if len(have) != len(shape):
         t = expand(t, len(have), len(shape))
     return scale(t, w, select, w is not used[0] and w is not used[1] and w is not used[2])
@@ -319,6 +328,8 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = _NONE)
     y = plan.value(*values)
     structured = next((s for s in ts if isinstance(s, Structured)), None)
     if structured is not None:  # which keeps what the rule may use
+        if structured.nonlinear:
+            return structured.primitive(plan.tangent, operands, y, tag)
         for k, x in enumerate(operands):
             if isinstance(values[k], _ARRAYS):
                 if ts[k] is None:
@@ -412,6 +423,8 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = _NONE) -> 
         root._link.viewed = True
         r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
         if structured:
+            if root._link.views is None:
+                root._link.views = []
             root._link.views.append(weakref.ref(r))
     else:
         _share(x)
@@ -459,6 +472,8 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     if function in COMPLEX and _is_complex(plain(inputs[0])):
         result = finish(COMPLEX[function](*inputs), function, inputs)
     elif function in PLAIN:
+        if WATCH is not None:
+            WATCH(function, inputs)
         return function(*map(plain, inputs), **options)
     elif function in FUNCTIONS and options:
         result = finish(FUNCTIONS[function](*inputs, **options), function, inputs, options)

@@ -263,6 +263,8 @@ class Dual(Methods):
         if rule is not None:
             return dispatch.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
+            if dispatch.WATCH is not None:
+                dispatch.WATCH(func, (*args, *kwargs.values()))
             return func(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         if func in dispatch.CREATE:
             return dispatch.create(self, func, args, kwargs)
@@ -329,7 +331,7 @@ class Link:
         self.viewed = False  # whether there are views
         self.owned = False  # whether nothing else uses the tangent's memory, so that it can be written to
         self.held = False  # whether a structured tangent uses the value's memory, which must not change then
-        self.views: list[Any] = []  # weak references to views that have structured tangents
+        self.views: list[Any] | None = None  # weak references to views that have structured tangents
 
 
 class DualArray(Dual):
@@ -363,17 +365,19 @@ class DualArray(Dual):
 
     def _hold(self) -> None:
         """Note that a structured tangent keeps the value's memory: who assigns next leaves it alone and takes a copy."""
-        self._root()._link.held = True
+        if self._link is None:
+            self._link = Link()
+        (self._link if self._link.base is None else self._link.base._link).held = True
 
     def _release(self) -> None:
         """Give the value's memory away to those who keep it, and let the array and its views go on with a copy."""
         link: Any = self._link
         link.held, self.value = False, self.value.copy()
+        link.views = [ref for ref in link.views or () if ref() is not None]
         for view in [ref() for ref in link.views]:
-            if view is not None:
-                view.value = self.value
-                for _, step in view._link.steps:
-                    view.value = step.move(view.value)
+            view.value = self.value
+            for _, step in view._link.steps:
+                view.value = step.move(view.value)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -418,6 +422,8 @@ class DualArray(Dual):
             if same:
                 t = _fit(t, shape_of(v), shape_of(numbers))
             root._tangent = root._tangent.put(root.shape, numbers, t if same else None)
+            if isinstance(root._tangent, Structured):  # else it has become dense
+                root._tangent.note(operator.setitem, (self, key, new), {}, root)
             return
         if isinstance(t, Structured):
             t = t.dense()
@@ -671,6 +677,7 @@ def relu(x: Any) -> Any:
     return Dual.__array_ufunc__(x, positive_part, "__call__", x)
 
 
-from . import dispatch  # noqa: E402 - it needs the classes above, and only their methods need it
+_unary: Any = None  # dispatch.UNARY.get and dispatch.BINARY.get, put there by that module: the shortest path there is
+_binary: Any = None
 
-_unary, _binary = dispatch.UNARY.get, dispatch.BINARY.get  # looked up on the shortest path there is
+from . import dispatch  # noqa: E402 - it needs the classes above, and only their methods need it

@@ -23,7 +23,7 @@ import numpy as np
 from . import dispatch
 from .dual import Dual
 from .rules.table import Plan, plain, shape_of
-from .tangents import Shape, Structured, _clear, contract, finite, hush, linear, unhush
+from .tangents import Shape, Structured, _clear, combine, contract, finite, hush, linear, total, unhush
 
 _serial = itertools.count()
 _IN_PLACE = 4096  # elements from which new memory costs more than two looks at the old
@@ -73,6 +73,10 @@ class Recorded(Structured):
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         """Hand the cotangent on to the parents; with `ours` its memory may be used."""
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        """The node's tangents for those of its parents, directions first, None for zero: the same map forwards."""
+        raise NotImplementedError
+
     def held(self) -> Iterable[Any]:
         """What the node keeps for its transpose: arrays and numbers."""
         return ()
@@ -91,7 +95,7 @@ class Recorded(Structured):
         return Gather(self, shape, move)
 
     def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
-        return Total(self, shape, axes)
+        return Total(self, shape, axes, keepdims)
 
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
         return Contract(self, shape, sub, weight, weight_sub, out_sub)
@@ -165,6 +169,8 @@ class Cotangents:
                 continue
             if self.masks:
                 ct = (ct > 0) * 1.0
+            elif self.careful and not np.any(self.active(node)):
+                continue
             elif not node.complex and node.tape.complex:
                 ct = real(ct)
             if self.visited is not None:
@@ -253,6 +259,11 @@ class Combine(Recorded):
     def held(self) -> Iterable[Any]:
         return [w for w in self.weights if type(w) is not int]
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        terms = [(t, have, w) for t, have, w in zip(ts, self.shapes, self.weights) if t is not None]
+        made = combine(terms, self.shape, self.select)
+        return np.broadcast_to(made, made.shape[:1] + self.shape)  # leading axes may be missing
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         weights, shapes = self.weights, self.shapes
         last = len(weights) - 1
@@ -264,7 +275,7 @@ class Combine(Recorded):
             elif cts.careful:
                 part, mine = self._weigh(ct, w, cts), not cts.masks
             else:
-                if type(w) is not float and self.tape.complex:
+                if type(w) is not float and (w.dtype.kind == "c" if hasattr(w, "dtype") else type(w) is complex):
                     w = np.conj(w)
                 part = ct * w if keeps or k < last or not _alike(ct, w) else np.multiply(ct, w, out=ct)
             if shapes[k] != self.shape:
@@ -278,11 +289,12 @@ class Combine(Recorded):
         product = ct * np.conj(w)
         if finite(product):
             return product
-        zero = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product))
-        hidden = plain(ct) == 0
+        zero, hidden = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product)), plain(ct) == 0
+        if np.any(zero):
+            product = _clear(zero, product)
         if np.any(hidden & ~zero):
-            zero = zero | (hidden & ~cts.active(self))
-        return _clear(zero, product) if np.any(zero) else product
+            product = np.where(hidden & ~cts.active(self), np.zeros((), getattr(product, "dtype", float)), product)[()]
+        return product
 
 
 def unbroadcast(ct: Any, n: int, shape: Shape) -> Any:
@@ -322,6 +334,10 @@ class Gather(Recorded):
     def held(self) -> Iterable[Any]:
         return () if self.numbers is None else (self.numbers,)
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        numbers = self.numbers if self.numbers is not None else self.move(self.tape.count_from_one(self.shape))
+        return _take(ts[0], numbers, len(self.shape))
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         (parent,) = self.parents
         if self.move is not None and type(ct) is np.ndarray:
@@ -339,7 +355,7 @@ class Gather(Recorded):
         if isinstance(ct, Dual) or not small:
             cts.add(parent, scatter(ct, numbers, self.shape), True)
             return
-        have = cts.room(parent, shape_of(ct)[:lead] + self.shape, getattr(ct, "dtype", _FLOAT))
+        have = cts.room(parent, shape_of(ct)[:lead] + self.shape, np.result_type(ct))
         if not lead and not ndim(numbers):
             if numbers:
                 have.reshape(-1)[numbers - 1] += ct
@@ -375,6 +391,11 @@ class Join(Recorded):
     def held(self) -> Iterable[Any]:
         return (self.numbers,)
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        p = next(len(t) for t in ts if t is not None)
+        flat = [np.zeros((p, b - a)) if t is None else t.reshape(p, -1) for t, (a, b, _) in zip(ts, self.where)]
+        return _take(np.concatenate(flat, axis=1), self.numbers, 1)
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         flat = scatter(ct, self.numbers, (self.where[-1][1],))
         lead = shape_of(flat)[:-1]
@@ -385,11 +406,14 @@ class Join(Recorded):
 class Total(Recorded):
     """A sum: its cotangent is broadcast."""
 
-    __slots__ = ("axes", "shape")
+    __slots__ = ("axes", "keepdims", "shape")
 
-    def __init__(self, parent: Any, shape: Shape, axes: Shape) -> None:
+    def __init__(self, parent: Any, shape: Shape, axes: Shape, keepdims: bool) -> None:
         Recorded.__init__(self, parent.tape, (parent,))
-        self.shape, self.axes = shape, axes
+        self.shape, self.axes, self.keepdims = shape, axes, keepdims
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return total(ts[0], self.shape, self.axes, self.keepdims)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         n = len(self.shape)
@@ -416,6 +440,9 @@ class Contract(Recorded):
 
     def held(self) -> Iterable[Any]:
         return (self.weight,)
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         w = np.conj(self.weight) if np.iscomplexobj(plain(self.weight)) else self.weight
@@ -458,6 +485,9 @@ class Linear(Recorded):
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.function, self.transpose = shape, function, transpose
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        return self.function(ts[0])
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         if cts.masks:  # weights that do not cancel show what the function reaches
             ct = ct * (1.0 + 0.1 * np.modf(np.arange(1.0, size(ct) + 1) * 0.6180339887)[0].reshape(shape_of(ct)))
@@ -478,12 +508,25 @@ class Put(Recorded):
     def held(self) -> Iterable[Any]:
         return (self.numbers,)
 
+    def push(self, ts: Sequence[Any]) -> Any:
+        old, new = (*ts, None)[:2]
+        p = len(new if old is None else old)
+        flat = np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1).copy()
+        flat[:, self.numbers] = 0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
+        return flat.reshape(p, *self.shape)
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         lead = shape_of(ct)[: ndim(ct) - len(self.shape)]
         flat = ct.reshape(*lead, -1)
         if len(self.parents) > 1:
             part = flat[..., self.numbers]
-            cts.add(self.parents[1], part if ndim(self.numbers) else part.copy()[()])
+            if ndim(self.numbers) and size(self.numbers):
+                last, each = np.empty(prod(self.shape), np.intp), np.arange(size(self.numbers)).reshape(self.numbers.shape)
+                last[self.numbers] = each  # of elements written more than once, the last stays
+                part = np.where(last[self.numbers] == each, part, 0.0)
+            else:
+                part = part.copy()[()]
+            cts.add(self.parents[1], part)
         if isinstance(flat, Dual):
             kept = np.ones(prod(self.shape))
             kept[self.numbers] = 0.0

@@ -21,6 +21,7 @@ class Record:
 
     def __init__(self, call: Call, rows: list[Any] | None = None) -> None:
         self.call, self.tape = call, Tape(rows)
+        self.tape.complex = any(map(is_complex, call.leaves))
         self.leaves = [Recorded(self.tape) for _ in call.leaves]
         self.values, self.nodes, self.rebuild = call.run(self.leaves)
         self.order: list[Any] | None = None

@@ -41,6 +41,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> 
 
     def formula(c: Any, a: Any, da: Matrix) -> Matrix:
         h = da.triangle(True) if hermitian else da.H
+        if hermitian:  # as LAPACK reads it
+            a = np.tril(a, -1) + adjoint(np.tril(a, -1)) + np.real(a) * np.eye(a.shape[-1], dtype=a.real.dtype)
         rows, columns = (np.eye(n, dtype=a.dtype) for n in a.shape[-2:])
         return -(c @ h.H @ c) + (c @ adjoint(c)) @ h @ (rows - a @ c) + (columns - c @ a) @ h @ (adjoint(c) @ c)
 

@@ -67,7 +67,7 @@ class Matrix:
 
     @property
     def imag(self) -> Matrix:
-        return self.map(np.imag, lambda c: 1j * c, False)
+        return self.map(np.imag, lambda c: 1j * np.real(c), False)
 
     def move(self, function: Callable[[Any], Any]) -> Matrix:
         """A function that moves elements of the last axes."""
