@@ -30,6 +30,7 @@ from .formula import (
     CommandError,
     Result,
     Show,
+    as_function,
     brief,
     directions,
     evaluate,
@@ -40,6 +41,7 @@ from .formula import (
 )
 from .forward import value_and_jacobian
 from .pytree import flatten
+from .trace import Trace, shown, table, trace
 
 __all__ = ["main"]
 
@@ -70,8 +72,8 @@ def load(target: str) -> Callable[..., Any] | None:
     return function  # type: ignore[no-any-return]
 
 
-def differentiate(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[str, Any], list[Result]]:
-    """The inputs in the order of f's parameters, and f's results."""
+def arguments(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Any]]:
+    """The inputs in the order of f's parameters, and f as a function of these by position."""
     name = getattr(f, "__name__", "the function")
     try:
         parameters = list(inspect.signature(f).parameters.values())
@@ -82,56 +84,38 @@ def differentiate(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[st
     match_names([p.name for p in parameters], needed, given, f"an argument of {name}")
     inputs = {p.name: given[p.name] for p in parameters if p.name in given}
     leading = sum(p.kind is p.POSITIONAL_ONLY and p.name in given for p in parameters)
-    call = lambda *args: f(*args[:leading], **dict(zip([*inputs][leading:], args[leading:])))
+    return inputs, lambda *args: f(*args[:leading], **dict(zip([*inputs][leading:], args[leading:])))
+
+
+def attempt(f: Callable[..., Any], compute: Callable[..., Any], *args: Any) -> Any:
+    """compute(*args), where f is called; what goes wrong there in one line, with the place in f's file."""
+    name = getattr(f, "__name__", "the function")
     try:
-        value, jacobian = value_and_jacobian(call, argnums=tuple(range(len(inputs))))(*inputs.values())
+        return compute(*args)
+    except CommandError:
+        raise
     except Exception as exc:
         file = getattr(getattr(inspect.unwrap(f), "__code__", None), "co_filename", "")
         lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == file]
         at = f" (at {os.path.basename(file)}:{lines[-1]})" if lines and " (at " not in str(exc) else ""
-        reason = re.sub(r"^value_and_jacobian: | \(at __main__[^)]*\)", "", str(exc))
+        reason = re.sub(r"^(value_and_jacobian|trace): | \(at __main__[^)]*\)", "", str(exc))
         raise CommandError(f"{name} failed: {type(exc).__name__}: {reason}{at}") from None
+
+
+def differentiate(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any], mode: str) -> list[Result]:
+    """f's results, with their Jacobians."""
+    transformed = value_and_jacobian(call, argnums=tuple(range(len(inputs))), mode=mode)
+    value, jacobian = attempt(f, transformed, *inputs.values())
     values = flatten(value, lists=True)[0]
     blocks = [flatten(block)[0] if len(values) > 1 else [block] for block in jacobian]
     results = []
     for k, v in enumerate(values):
         parts = [np.reshape(b[k], (np.size(v), np.size(x))) for b, x in zip(blocks, inputs.values())]
         results.append(("f" if len(values) == 1 else f"f{k + 1}", v, np.hstack(parts) if parts else None))
-    return inputs, results
+    return results
 
 
 # ---------------------------------------------------------------- printing
-
-
-def shown(x: Any, digits: int, limit: float = math.inf) -> str:
-    """A number, whole ones in full, or an array on one line; of a long axis the first three elements and the last.
-
-    >>> shown(6.0, 6), shown(2 / 3, 3), shown([-0.0, 1e-9], 6), shown(np.arange(9.0), 6, limit=8)
-    ('6', '0.667', '[0, 1e-09]', '[0, 1, 2, ..., 8]')
-    """
-    x = np.asarray(x)
-    if x.ndim:
-        cells = [shown(part, digits, limit) for part in (x if len(x) <= limit else [*x[:3], x[-1]])]
-        return f"[{', '.join(cells if len(x) <= limit else [*cells[:3], '...', cells[3]])}]"
-    v = x.item()
-    if isinstance(v, float) and v.is_integer() and abs(v) < 1e15:
-        return str(int(v))
-    return str(v) if isinstance(v, bool) else f"{v:.{digits}g}"
-
-
-def table(lines: list[list[str]], fixed: int, widest: float = math.inf) -> list[str]:
-    """Aligned columns under a header, a bar after the first `fixed`; of too many columns the first and the last."""
-    widths = [max(map(len, column)) + 2 for column in zip(*lines)]
-    if sum(widths) > widest:
-        keep = max(fixed + 1, sum(np.cumsum(widths) < widest - widths[-1] - 5))
-        if keep < len(widths) - 2:
-            return table([[*line[:keep], "...", line[-1]] for line in lines], fixed)
-    rows = []
-    for line in lines:
-        cells = [c.ljust(w - 2) if k < min(fixed, 2) else c.rjust(w - 2) for k, (c, w) in enumerate(zip(line, widths))]
-        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}".rstrip())
-    rows.insert(1, "".join("┼" if k == rows[0].index("│") else "─" for k in range(len(rows[0]))))
-    return rows
 
 
 def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[str]:
@@ -152,7 +136,7 @@ def write(lines: Iterable[str]) -> None:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = text.translate(str.maketrans("│─┼×", "|-+*")).encode(encoding, "backslashreplace").decode(encoding)
+        text = text.translate(str.maketrans("│─┼×↓↑←→", "|-+*v^<>")).encode(encoding, "backslashreplace").decode(encoding)
     print(text)
 
 
@@ -166,6 +150,8 @@ examples:
   python -m dualdiff "sum(x^2)/2" "x=[1,2,3]"               a vector
   python -m dualdiff "W @ x + b" "W=[[1,2],[3,4]]" "x=[1,1]" b=0
   python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file, or module:function
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --trace --reverse   the way there and, for the adjoints, back
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --graph svg     its computational graph, as a picture
 
 how to read the table:
   v1, v2, ... are first the inputs, then one operation after the other on those above. A column d/dx holds their
@@ -195,6 +181,9 @@ def parser() -> Parser:
     )
     made.add_argument("words", nargs="*", metavar="FORMULA name=value", help="in quotes, to keep them from the shell")
     made.add_argument("--digits", type=int, default=6, metavar="N", help="how many significant digits to print (6)")
+    made.add_argument("--trace", action="store_true", help="print the evaluation trace, of functions in files too")
+    made.add_argument("--reverse", action="store_true", help="reverse mode: one pass back gives a whole gradient")
+    made.add_argument("--graph", choices=["mermaid", "dot", "svg"], help="print nothing but the computational graph")
     made.add_argument("--full", action="store_true", help="leave nothing out of wide tables and long vectors")
     return made
 
@@ -215,12 +204,32 @@ def run(argv: Sequence[str]) -> None:
         many = brief(", ".join(targets))
         raise CommandError(f"several formulas: {many}; quote a formula, join them with ; and write x=1 without spaces")
     show = functools.partial(shown, digits=options.digits)
-    f = load(targets[0])
-    if f is not None:
-        return write(report(*differentiate(f, inputs)[::-1], show))
-    results, rows = evaluate(targets[0], inputs, show if options.full else functools.partial(show, limit=8))
     widest = math.inf if options.full else shutil.get_terminal_size((120, 24)).columns
-    write([*report(results, inputs, show), *(["", *table(rows, 3, widest)] if inputs else [])])
+    f = load(targets[0])
+    if f is None and not (options.trace or options.reverse or options.graph):
+        results, rows = evaluate(targets[0], inputs, show if options.full else functools.partial(show, limit=8))
+        return write([*report(results, inputs, show), *(["", *table(rows, 3, widest)] if inputs else [])])
+    if f is None:
+        f = call = as_function(targets[0], inputs)
+    else:
+        inputs, call = arguments(f, inputs)
+    if options.graph:
+        return write([getattr(traced(f, call, inputs), options.graph)().rstrip()])
+    lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
+    if options.trace and inputs:
+        steps = traced(f, call, inputs)
+        lines += ["", steps.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
+    write(lines)
+
+
+def traced(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any]) -> Trace:
+    """The trace of f at the inputs, under their names and f's."""
+    named: Any = lambda *args: call(*args)
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+    named.__signature__, named.__name__ = inspect.Signature(parameters), getattr(f, "__name__", "f")
+    made = attempt(f, trace, named, *inputs.values())
+    assert isinstance(made, Trace)
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from . import dual
 from .dual import _ARRAYS, Dual, DualArray, Link, _array, _new, _wrap, as_array, buffer, numeric
 from .errors import NotDifferentiableError, tangent_loss, user_line
-from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
+from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special, sparse
 from .rules.elementwise import ARRAY, SCALAR
 from .rules.table import ACCUMULATE, REDUCE, Elementwise, Move, Plan, plain, shape_of
 from .tangents import Structured, combine, expand, gather, hush, scale, unhush
@@ -64,6 +64,8 @@ def operate(function: Any, *operands: Any) -> Any:
         if r is not None:
             return r
     if not isinstance(a, OPERANDS) or not isinstance(b, OPERANDS):
+        if function is np.matmul and (sparse.is_sparse(a) or sparse.is_sparse(b)):
+            return finish(sparse.product(a, b), np.matmul, (a, b))
         return NotImplemented
     if function in ELEMENTWISE:
         return call(ELEMENTWISE[function], operands)
@@ -329,7 +331,7 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = _NONE)
     structured = next((s for s in ts if isinstance(s, Structured)), None)
     if structured is not None:  # which keeps what the rule may use
         if structured.nonlinear:
-            return structured.primitive(plan.tangent, operands, y, tag)
+            return structured.primitive(function, plan.tangent, operands, y, tag)
         for k, x in enumerate(operands):
             if isinstance(values[k], _ARRAYS):
                 if ts[k] is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import numbers
 import operator
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
@@ -264,7 +265,7 @@ class Dual(Methods):
             return dispatch.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
             if dispatch.WATCH is not None:
-                dispatch.WATCH(func, (*args, *kwargs.values()))
+                dispatch.WATCH(func, args, **kwargs)
             return func(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         if func in dispatch.CREATE:
             return dispatch.create(self, func, args, kwargs)
@@ -459,6 +460,10 @@ class DualArray(Dual):
             )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if dtype is None and sys._getframe(1).f_globals.get("__name__", "").startswith("scipy.sparse"):
+            whole = np.empty((), object)  # by which SciPy leaves the product to us
+            whole[()] = self
+            return whole
         if dtype is None or dtype == np.dtype(object):
             out = np.empty(self.shape, object)
             for i in np.ndindex(self.shape):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
+from typing import Any
 
-__all__ = ["DualdiffError", "LeakedDualError", "NotDifferentiableError", "TangentLossError"]
+__all__ = ["DualdiffError", "KinkError", "KinkWarning", "LeakedDualError", "NotDifferentiableError", "TangentLossError"]
 
 
 class DualdiffError(Exception):
@@ -24,15 +26,35 @@ class LeakedDualError(DualdiffError, ValueError):
     """A `Dual` of a derivative call that has already ended turned up in the result of another one."""
 
 
-def user_line() -> str:
-    """Where the user's code called in, as ` (at file.py:12)`: the innermost frame outside dualdiff and NumPy."""
-    frame = sys._getframe(1)
+class KinkError(DualdiffError, ArithmeticError):
+    """In `kinks("raise")`: a kink was met. In `kinks("lexicographic")`: one at which the tangents can't be ordered."""
+
+
+class KinkWarning(UserWarning):
+    """In `kinks("warn")`: a kink was met."""
+
+
+_ENTRIES = {"__array_function__": "func", "__array_ufunc__": "ufunc", "operate": "function"}
+
+
+def user_call() -> tuple[Any, FrameType | None]:
+    """The NumPy function by which the user's code called in, and the innermost frame outside dualdiff and NumPy."""
+    frame: FrameType | None = sys._getframe(1)
+    function = None
     while frame is not None:
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package not in ("dualdiff", "numpy"):
-            return f" (at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""
+            break
+        entry = _ENTRIES.get(frame.f_code.co_name)
+        function = frame.f_locals.get(entry, function) if entry else function
+        frame = frame.f_back
+    return function, frame
+
+
+def user_line() -> str:
+    """Where the user's code called in, as ` (at file.py:12)`."""
+    frame = user_call()[1]
+    return "" if frame is None else f" (at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
 
 
 _KEEP = "np.zeros_like(x), np.zeros(n, like=x) or a list keep it; dd.value(x) says that it may go"

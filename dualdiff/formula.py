@@ -184,8 +184,6 @@ class Evaluation:
         self.show, self.n = show, sum(np.size(v) for v in inputs.values())
         self.rows: list[tuple[str, str, Any, Any]] = []  # name, operation, value, tangents
         self.seen: dict[Any, Item] = {}
-        if self.n > LARGEST:
-            raise CommandError(f"the inputs have {self.n} numbers, but a formula takes at most {LARGEST}")
         seeds = np.split(np.eye(self.n), np.cumsum([np.size(v) for v in inputs.values()]), axis=1)
         for (name, v), seed in zip(inputs.items(), seeds):
             self.seen[name] = self.row(name, Dual(v, seed.reshape(self.n, *np.shape(v))))
@@ -244,11 +242,18 @@ class Evaluation:
                 if options:
                     axis = static(options[0].value)
                     function, form = functools.partial(function, axis=axis), f"{form[:-1]}, axis={axis})"
-                elif FUNCTIONS[name][1] == 0 and len(args) > 1:  # max or min of several, a tie is shared by all
-                    among = function
-                    function = lambda *items: among(np.stack(np.broadcast_arrays(*items)), axis=0)
+                elif FUNCTIONS[name][1] == 0 and len(args) > 1:
+                    function = functools.partial(extreme, function)
                 return self.apply(node, form, function, [self.visit(arg) for arg in args])
         raise CommandError(f"{brief(ast.unparse(node))!r} can't be used here")
+
+
+def extreme(function: Callable[..., Any], *items: Any) -> Any:
+    """max or min of several numbers or arrays; a tie is shared by all of them."""
+    if len(items) == 2:
+        return np.maximum(*items) if function is np.max else np.minimum(*items)
+    alike = items if len({np.shape(x) for x in items}) == 1 else np.broadcast_arrays(*items)
+    return function(np.stack(alike), axis=0)
 
 
 def blanks(parts: Sequence[Any]) -> str:
@@ -270,8 +275,7 @@ def static(node: ast.expr) -> Any:
 
 def evaluate(text: str, inputs: dict[str, Any], show: Show) -> tuple[list[Result], list[list[str]]]:
     """The results of a formula, and the lines of its table: name, operation, value, tangents."""
-    trees = [parse(part) for part in text.strip("; \n").split(";")]
-    check_names(trees, inputs)
+    trees = read_formula(text, inputs)
     sheet = Evaluation(inputs, show)
     items = [sheet.visit(tree) for tree in trees]
     results, labels = [], {name: name for name, *_ in sheet.rows}
@@ -282,6 +286,29 @@ def evaluate(text: str, inputs: dict[str, Any], show: Show) -> tuple[list[Result
         labels[item.text] = f"{labels.get(item.text)} = {label}"
     rows = [[labels[name], operation, show(v), *map(show, ts)] for name, operation, v, ts in sheet.rows]
     return results, [["", "operation", "value", *directions(inputs)], *rows]
+
+
+def read_formula(text: str, inputs: dict[str, Any]) -> list[ast.expr]:
+    """The syntax trees of a formula's results, once its variables are known to be those given."""
+    trees = [parse(part) for part in text.strip("; \n").split(";")]
+    check_names(trees, inputs)
+    n = sum(np.size(v) for v in inputs.values())
+    if n > LARGEST:
+        raise CommandError(f"the inputs have {n} numbers, but a formula takes at most {LARGEST}")
+    return trees
+
+
+def as_function(text: str, inputs: dict[str, Any]) -> Callable[..., Any]:
+    """A formula as a function of its variables, in the order given; of several results it returns a dict."""
+    trees = read_formula(text, inputs)
+
+    def f(*values: Any) -> Any:
+        sheet = Evaluation({}, str)
+        sheet.seen = {name: Item(name, x, True) for name, x in zip(inputs, values)}
+        made = [sheet.visit(tree).value for tree in trees]
+        return {f"f{k + 1}": v for k, v in enumerate(made)} if len(made) > 1 else made[0]
+
+    return f
 
 
 def directions(inputs: dict[str, Any]) -> list[str]:

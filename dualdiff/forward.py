@@ -10,9 +10,11 @@ import numpy as np
 
 from .buffers import lost_in_array
 from .dual import Dual, _live, _new, _tags, numeric
+from .kinks import lexicographic
 from .pytree import flatten, flatten_as
 from .reverse import Record, better_reversed, jacobian_rows
 from .rules.table import plain, shape_of
+from .sparse import sparse_blocks
 from .sweep import (
     Argnums,
     Call,
@@ -30,10 +32,10 @@ from .sweep import (
     with_directions,
     zero_like,
 )
+from .taylor import highest
 
 __all__ = [
     "derivative",
-    "directional_derivative",
     "gradient",
     "jacobian",
     "jvp",
@@ -113,23 +115,6 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
 
 
-def directional_derivative(f: Function, x: Any, v: Any) -> Any:
-    """The derivative of f at x along v, d/dt f(x + t v) at t = 0; v is taken as it is, not scaled to length 1.
-
-    Parameters
-    ----------
-    f : callable of one argument
-    x, v : number, array or container, of the same structure and shapes
-
-    Examples
-    --------
-    >>> import dualdiff as dd
-    >>> dd.directional_derivative(lambda x: x[0] * x[1], [2.0, 3.0], [1.0, 1.0])
-    5.0
-    """
-    return jvp(f, (x,), (v,))[1]
-
-
 def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
     """As `derivative`, returning (value, derivative) of one pass.
 
@@ -151,7 +136,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     argnums : int or tuple of ints
         Which arguments to differentiate with respect to; a tuple gives a tuple of derivatives, a pass each.
     order : int
-        How many times to differentiate.
+        How many times to differentiate; from order 3 on by Taylor coefficients, see `taylor`.
 
     Returns
     -------
@@ -179,7 +164,16 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     if order == 0:
         return f
     if order > 1:
-        return derivative(derivative(f, argnums, int(order) - 1), argnums)
+        nested = derivative(derivative(f, argnums, int(order) - 1), argnums)
+        if order < 3 or isinstance(argnums, tuple):  # nesting costs 2**order, jets order**2
+            return nested
+
+        def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if lexicographic():  # which needs tangents that have an order
+                return nested(*args, **kwargs)
+            return highest(Call("derivative", f, argnums, args, kwargs), int(order))
+
+        return _transform("derivative", f, compute)
 
     plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
 
@@ -282,12 +276,15 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
         Its result must have shape ().
     argnums : int or tuple of ints
         Which arguments to differentiate with respect to; a tuple gives a tuple of gradients.
-    mode : {"forward"}
+    mode : {"forward", "reverse", "auto"}
+        "reverse" records f and walks back once: for arguments of many elements that f mixes (networks, solvers) it costs
+        a few evaluations of f, and the memory of what f computed on the way. "auto" is "reverse" here, except for one
+        element.
 
     Returns
     -------
     callable
-        With f's own signature; called once, f runs once for all directions.
+        With f's own signature; called once, f runs once.
 
     Raises
     ------
@@ -336,7 +333,9 @@ def _gradient(
     return number(values[0]), call.per_argument(blocks)
 
 
-def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None) -> Function:
+def jacobian(
+    f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None, sparse: Any = False
+) -> Function:
     """The Jacobian of a function: all partial derivatives of its result, of shape `out.shape + in.shape`.
 
     Parameters
@@ -345,10 +344,22 @@ def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_siz
         Its result is a number, an array, a list or tuple of numbers, or a container of arrays.
     argnums : int or tuple of ints
         Which arguments to differentiate with respect to; a tuple gives a tuple of Jacobians.
-    mode : {"forward"}
+    mode : {"forward", "reverse", "auto"}
+        "forward" carries the directions of the arguments through f. "reverse" records f once and walks back with the
+        directions of the result, one for each of its m elements. "auto" takes "reverse" where the result has at most half
+        as many elements as the arguments, else "forward", for which f runs once more.
     chunk_size : int, optional
-        How many directions one sweep carries. 1 makes n forward passes with one direction each; None as many as fit
-        into seeds of 256 MB, mostly all. f is called once a sweep; the result is the same for every chunk size.
+        How many directions one sweep carries, in reverse mode those of the result. 1 makes n forward passes with one
+        direction each; None as many as fit into seeds of 256 MB, mostly all. f is called once a sweep; the result is
+        the same for every chunk size.
+        With None, and more than 128 elements in the arguments, tangents are row-local: only the elements of the argument
+        on which each result depends are stored, until a step mixes too many of them, from where on they are dense. If
+        that would take more than 256 MB, the sweep starts again in dense chunks.
+    sparse : bool or sparse array, optional
+        True gives SciPy CSR arrays of shape (out.size, in.size), one for each argument, in one sweep and without any
+        dense array in between. Every element that can differ from 0 is stored; indices are sorted. A sparse array of
+        that shape (of all arguments' elements side by side) that is nonzero where the Jacobian may be serves functions
+        that mix too much on the way: columns without common rows share a direction.
 
     Returns
     -------
@@ -360,6 +371,9 @@ def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_siz
     ------
     ValueError, TypeError
         If argnums, mode or chunk_size make no sense, or f's result is not numeric.
+    StructureLostError
+        A MemoryError: with sparse=True, where a dense array of derivatives would be needed that does not fit. The message
+        names the step.
 
     Examples
     --------
@@ -367,14 +381,19 @@ def jacobian(f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_siz
     >>> dd.jacobian(lambda x: [x[0] * x[1], x[0]])(np.array([1.0, 2.0]))
     array([[2., 1.],
            [1., 0.]])
+    >>> J = dd.jacobian(lambda u: u[2:] - 2 * u[1:-1] + u[:-2], sparse=True)(np.ones(1_000_000))
+    >>> J.shape, J.nnz
+    ((999998, 1000000), 2999994)
     """
     name = "jacobian"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, args, kwargs)[1])
+    return _transform(
+        name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, sparse, args, kwargs)[1]
+    )
 
 
 def value_and_jacobian(
-    f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None
+    f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None, sparse: Any = False
 ) -> Function:
     """As `jacobian`, returning (value, Jacobian) of one sweep.
 
@@ -387,7 +406,7 @@ def value_and_jacobian(
     """
     name = "value_and_jacobian"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, args, kwargs))
+    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, sparse, args, kwargs))
 
 
 def _jacobian(
@@ -396,12 +415,16 @@ def _jacobian(
     argnums: Argnums,
     mode: str,
     chunk_size: int | None,
+    sparse: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> tuple[Any, Any]:
     call = Call(name, f, argnums, args, kwargs)
-    record = None if mode == "forward" else Record(call)
-    if record is not None and (mode == "reverse" or better_reversed(record)):
+    record = None if mode == "forward" or sparse is not False else Record(call)
+    if sparse is not False:
+        values, parts, rebuild = sparse_blocks(call, mode, chunk_size, sparse)
+        blocks = [call.per_argument(b) for b in parts]
+    elif record is not None and (mode == "reverse" or better_reversed(record)):
         values, rebuild = record.values, record.rebuild
         blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record)]
     else:

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import dispatch
+from . import dispatch, dual
 from .dual import Dual
-from .rules.table import Plan, plain, shape_of
+from .rules.table import Move, Plan, plain, shape_of
 from .tangents import Shape, Structured, _clear, combine, contract, finite, hush, linear, total, unhush
 
 _serial = itertools.count()
@@ -521,7 +521,8 @@ class Put(Recorded):
         if len(self.parents) > 1:
             part = flat[..., self.numbers]
             if ndim(self.numbers) and size(self.numbers):
-                last, each = np.empty(prod(self.shape), np.intp), np.arange(size(self.numbers)).reshape(self.numbers.shape)
+                last, each = np.empty(prod(self.shape), np.intp), np.arange(size(self.numbers))
+                each = each.reshape(self.numbers.shape)
                 last[self.numbers] = each  # of elements written more than once, the last stays
                 part = np.where(last[self.numbers] == each, part, 0.0)
             else:
@@ -543,14 +544,25 @@ class Put(Recorded):
 def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
     """Add the elements of ct into zeros of `shape` at flat numbers from 1, those numbered 0 nowhere.
 
-    A linear function with its own transpose, so that derivatives of cotangents pass through it in either mode.
+    Derivatives of cotangents pass through it in either mode: where no number occurs twice it only moves elements, else
+    it is a linear function whose transpose takes them back.
     """
-    if isinstance(ct, Dual):
-        back = lambda t: _take(t, numbers, len(shape))
-        there = lambda t: _scatter(t, numbers, shape)
-        tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
-        return dispatch.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
-    return _scatter(ct, numbers, shape)
+    if not isinstance(ct, Dual):
+        return _scatter(ct, numbers, shape)
+    n, at = prod(shape), np.ravel(numbers)
+    if ndim(ct) == ndim(numbers):
+        source = np.zeros(n + 1, np.intp)
+        source[at] = np.arange(1, at.size + 1)
+        if np.count_nonzero(source[1:]) == np.count_nonzero(at):
+            source, empty = source[1:].reshape(shape), source[1:].reshape(shape) == 0
+
+            def move(v: Any) -> Any:
+                return np.where(empty, np.zeros((), v.dtype), np.reshape(v, -1)[source - 1])
+
+            return dispatch.finish(Move(dual.as_array(ct), move))
+    back, there = (lambda t: _take(t, numbers, len(shape))), (lambda t: _scatter(t, numbers, shape))
+    tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
+    return dispatch.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
 
 
 def _scatter(ct: Any, numbers: Any, shape: Shape) -> Any:

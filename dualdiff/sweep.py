@@ -11,12 +11,15 @@ import numpy as np
 from .buffers import follow, lost_in_array
 from .dual import Dual, DualArray, _live, _tags, _wrap, numeric
 from .errors import DualdiffError, LeakedDualError
+from .kinks import lexicographic
 from .pytree import flatten
+from .rowlocal import RowLocal, Space, StructureLostError
 from .rules.table import plain, shape_of
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 SEED_BYTES = 2**28  # what the seeds of one sweep may take when the chunk size is left to us
+SMALL = 128  # up to so many directions dense tangents are the fastest
 
 
 # ---------------------------------------------------------------- one pass
@@ -154,13 +157,23 @@ def sweep(call: Call, chunk_size: int | None) -> tuple[list[Any], list[Any], Any
     """Values of f's result, the derivatives of each with respect to all directions on a leading axis, and rebuild.
 
     A complex leaf has two directions an element, 1 and i, by which `check_holomorphic` judges whether f has a slope.
+    Where there are more than `SMALL` directions and the chunk size is left to us, tangents are row-local, and the sweep
+    starts again with dense ones if that makes some too large.
     """
     widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves]
     n = sum(widths)
+    if chunk_size is None and n > SMALL:
+        try:
+            values, ts, rebuild = local_sweep(call)
+            return values, [_columns(t, v, n) for t, v in zip(ts, values)], rebuild
+        except StructureLostError:
+            pass
     if chunk_size is None:
         chunk_size = max(1, min(n, SEED_BYTES // (8 * max(widths, default=1) or 1)))  # complex leaves count double
     elif not isinstance(chunk_size, int | np.integer) or isinstance(chunk_size, bool) or chunk_size < 1:
         raise ValueError(f"{call.name}: chunk_size must be a positive int or None, not {chunk_size!r}")
+    if lexicographic():
+        chunk_size = max(n, 1)  # an early direction may decide a tie for all later ones
     if n == 0:
         values, _, rebuild = call.run([np.zeros(shape_of(x)) for x in call.leaves])
         return values, [np.zeros((0, *shape_of(v))) for v in values], rebuild
@@ -179,6 +192,28 @@ def sweep(call: Call, chunk_size: int | None) -> tuple[list[Any], list[Any], Any
         sweeps.append([with_directions(t, v, stop - start, single) for t, v in zip(ts, values)])
     columns = [s[0] if len(s) == 1 else np.concatenate(s) for s in zip(*sweeps)]
     return values, columns, rebuild
+
+
+def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], Any]:
+    """Values and row-local tangents of f's result, and rebuild; with `keep` they stay so as long as they can."""
+    n = sum(2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves)
+    space = Space(n, np.result_type(np.float16, *[dtype_of(x).type(0).real.dtype for x in call.leaves]), keep)
+    seeds, at = [], 0
+    for x in call.leaves:
+        shape, terms = shape_of(x), []
+        for unit in (1, 1j) if is_complex(x) else (1,):
+            terms.append((space.numbers[at : at + size_of(x)].reshape(shape), unit))
+            at += size_of(x)
+        seeds.append(RowLocal(space, shape, terms))
+    return call.run(seeds)
+
+
+def _columns(t: Any, v: Any, n: int) -> Any:
+    """A tangent of a row-local sweep with its n directions on a leading axis."""
+    if isinstance(t, RowLocal):
+        t = t.dense(final=True)
+        return t if t.dtype == dtype_of(v) else t.astype(dtype_of(v))
+    return with_directions(t, v, n, False)
 
 
 def seed(x: Any, start: int, stop: int, width: int) -> Any:
@@ -238,6 +273,7 @@ def by_leaf(call: Call, columns: Any, v: Any) -> list[Any]:
             blocks.append(np.reshape(block, shape).copy())
         elif shape:
             block = np.ascontiguousarray(block)
+            block = block if block.flags.writeable else block.copy()  # it may be a matrix of the user's
             blocks.append(block if block.shape == shape else block.reshape(shape))
         else:
             blocks.append(number(block[0]))

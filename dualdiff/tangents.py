@@ -61,6 +61,7 @@ class Structured:
     """
 
     __slots__ = ()
+    nonlinear = False  # whether slopes at the value are not enough: then `elementwise` and `primitive` get the rules
 
     @classmethod
     def combine(cls, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> Any:
@@ -99,7 +100,10 @@ class Structured:
         return w.copy()
 
     def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Told of the primitive that has made this tangent, with what it was called and the number it gave."""
+        """Told of the primitive that has made this tangent, with what it was called and the number it gave.
+
+        For a function of floats, args are its values and pairs of tangent and slope, as `dispatch` has them at hand.
+        """
 
 
 # ---------------------------------------------------------------- helpers for dense tangents

@@ -587,7 +587,7 @@ def test_help_teaches_with_examples_that_run(run: Callable[..., str], capsys: py
     assert all(word in text for word in [*FUNCTIONS, "--digits", "d/dx", "model.py:loss"])
     assert max(map(len, text.splitlines())) <= 120
     commands = re.findall(r"python -m dualdiff (.*?)(?=   |$)", EXAMPLES, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 8
     for words in map(shlex.split, commands):
         if "model.py" not in words[0]:
             assert " = " in run(*words)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import lexicographic, met, side, watching
 from ..tangents import combine, contract, finite, linear
 from ..tangents import ndim as directions
 from .ordering import array_of
@@ -72,11 +73,25 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         before = np.concatenate([level, slopes])  # beyond the ends the line is level, or it jumps
         slope = np.take(np.concatenate([slopes, level if right is None or len(knots) == 1 else slopes[-1:]]), base)
         smooth = (at == knots[base]) & ~np.concatenate([[left is not None], gaps])[base]
-        slope = np.where(smooth, (np.take(before, base) + slope) / 2, slope)
+        mean = (np.take(before, base) + slope) / 2
+        if watching():
+            beyond = np.take(xp, np.minimum(base + 1, len(knots) - 1)) - x
+            mean = _beside_knots(x - np.take(xp, base), beyond, np.take(before, base), slope, mean)
+        slope = np.where(smooth, mean, slope)
         y = slope * (x - np.take(xp, base)) + np.take(fp, base)
         y = np.where(at < knots[0], fp[0] if left is None else left, y)
         y = np.where(at > knots[-1], fp[-1] if right is None else right, y)
     return np.where(np.isnan(plain(y)), exact, y)[()]
+
+
+def _beside_knots(x: Any, beyond: Any, before: Any, after: Any, mean: Any) -> Any:
+    """Report x, from a knot; in kinks("lexicographic"), the slope on the side of it that the tangents enter."""
+    left = np.where(plain(before) == plain(after), np.inf, plain(x))
+    met(np.interp, np.where(np.abs(left) > np.abs(plain(beyond)), -plain(beyond), left))
+    if not lexicographic() or not hasattr(x, "_tag"):
+        return mean
+    to = side(x, np.interp)
+    return np.where(to < 0, before, np.where(to > 0, after, mean))
 
 
 # ---------------------------------------------------------------- differences and integrals

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import leave, lexicographic
 from ..tangents import combine, linear
-from .table import COMPLEX, Plan, rule, shape_of
+from .table import COMPLEX, Kink, Plan, rule, shape_of
 
 # ---------------------------------------------------------------- analytic functions
 
@@ -46,7 +47,7 @@ for _function, _slope in SLOPES.items():
 
 
 def real_part(t: Any, shape: Any) -> Any:
-    return linear(t, shape, np.real, lambda c: c + 0j)
+    return linear(t, shape, np.real, lambda c: np.real(c) + 0j)
 
 
 def _weighted(values: Any, tangents: Any, weight: Any) -> Any:
@@ -59,7 +60,9 @@ def _absolute(z: Any) -> Plan:
     """d|z| = Re(conj(z) dz) / |z|, and 0 at z = 0."""
 
     def tangent(r: Any, values: Any, tangents: Any) -> Any:
-        weight = np.where(r == 0, 0.0, np.conj(values[0]) / r)
+        at = leave(Kink(lambda x: x, curved=True), (z,), np.absolute) if lexicographic() else None
+        v, r = (values[0], r) if at is None else (at[0], np.absolute(at[0]))
+        weight = np.where(r == 0, 0.0, np.conj(v) / r)
         return real_part(_weighted(values, tangents, weight), shape_of(values[0]))
 
     return Plan((z,), np.absolute, tangent)
@@ -97,7 +100,7 @@ def real(val: Any) -> Any:
 def imag(val: Any) -> Any:
     if val.dtype.kind != "c":
         return np.zeros(val.shape, val.dtype)[()]
-    return Plan((val,), np.imag, lambda _, v, t: linear(t[0], shape_of(v[0]), np.imag, lambda c: 1j * c))
+    return Plan((val,), np.imag, lambda _, v, t: linear(t[0], shape_of(v[0]), np.imag, lambda c: 1j * np.real(c)))
 
 
 @rule(np.angle)
@@ -111,7 +114,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
         z, shape = values[0], shape_of(values[0])
         turned = combine([(tangents[0], shape, 1 / z)], shape)
-        return linear(turned, shape, np.imag, lambda c: 1j * c)
+        return linear(turned, shape, np.imag, lambda c: 1j * np.real(c))
 
     return Plan((z,), np.angle, tangent)
 

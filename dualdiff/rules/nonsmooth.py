@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import lexicographic, met, ranks, watching
 from ..tangents import combine, total
 from .elementwise import elementwise
-from .table import ELEMENTWISE, REDUCE, Elementwise, Plan, axes_of, plain, refuse_out, rule
+from .table import ELEMENTWISE, KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, plain, refuse_out, rule
 
 
 def positive_part(x: Any) -> Any:
@@ -39,6 +40,51 @@ def _ignoring_nan(m: Any, x: Any, y: Any, wins: Any) -> Any:
     return m.where(m.isnan(y), x == x, m.where(x == y, 0.5, wins))
 
 
+# ---------------------------------------------------------------- where functions are not smooth
+
+
+def _gap(x: Any, y: Any) -> Any:
+    return np.where(x == y, 0.0, x - y)  # two equal infinities are a tie
+
+
+def _step(x: Any) -> Any:
+    """From the nearest integer."""
+    return x - np.rint(x)
+
+
+def _half(x: Any) -> Any:
+    """From the nearest number that is rounded up and down alike."""
+    return x - np.floor(x) - 0.5
+
+
+def _multiple(x: Any, y: Any) -> Any:
+    """From the nearest multiple of y."""
+    return x - np.rint(x / y) * y
+
+
+def _decimal(x: Any, decimals: Any = 0) -> Any:
+    return _half(x * 10.0**decimals) / 10.0**decimals
+
+
+# fmt: off
+KINKS.update(dict.fromkeys([np.absolute, np.fabs, np.copysign, positive_part], Kink(lambda x: x)))
+KINKS.update(dict.fromkeys([np.maximum, np.minimum, np.fmax, np.fmin],         Kink(_gap)))
+KINKS[np.hypot] =                                                              Kink(lambda x, y: np.hypot(x, y), curved=True)
+KINKS.update(dict.fromkeys([np.sign, np.signbit, np.heaviside],                Kink(lambda x: x, "jump")))
+KINKS.update(dict.fromkeys([np.floor, np.ceil],                                Kink(_step, "jump")))
+KINKS.update(dict.fromkeys([np.trunc, np.fix],                                 Kink(lambda x: np.where(np.abs(x) < 0.5, np.inf, _step(x)), "jump")))
+KINKS[np.arctan2] =                                                            Kink(lambda x, y: np.where(y < 0, x, np.hypot(x, y)), "jump")
+KINKS[np.rint] =                                                               Kink(_half, "jump")
+KINKS.update(dict.fromkeys([np.round, np.around],                              Kink(_decimal, "jump")))
+KINKS.update(dict.fromkeys([np.floor_divide, np.remainder],                    Kink(_multiple, "jump")))
+KINKS[np.fmod] =                                                               Kink(lambda x, y: np.where(np.abs(x) < np.abs(y) / 2, np.inf, _multiple(x, y)), "jump")
+KINKS.update(dict.fromkeys([np.less, np.less_equal, np.greater, np.greater_equal], Kink(_gap, "branch")))
+# fmt: on
+
+
+# ---------------------------------------------------------------- clip, max, min
+
+
 @rule(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """NumPy's own definition, minimum(maximum(a, low), high): half a slope at a bound comes from the ties."""
@@ -50,10 +96,16 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 def _extreme(function: Any) -> None:
     """max or min over axes: all elements that tie share the tangent equally."""
     name = function.__name__
+    sign = 1 if function in (np.max, np.amax) else -1
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Plan:
         refuse_out(name, out)
         where = plain(options.get("where", True))
+        rank = None
+        if watching():
+            if not hasattr(a.value, "_tag"):  # the value of a nested derivative comes here by itself
+                _report(function, sign, np.asarray(a.value), axis, keepdims, **options)
+            rank = ranks(a, axis, function) if lexicographic() else None
 
         def tangent(r: Any, values: Any, tangents: Any) -> Any:
             x = np.asarray(plain(values[0]))
@@ -61,6 +113,8 @@ def _extreme(function: Any) -> None:
             r = plain(function(x, axis=axes, keepdims=True, **options))
             # With initial= larger than all elements nothing ties, and nothing is divided by zero.
             ties = (x == r) & where
+            if rank is not None:
+                ties &= rank == function(np.where(ties, rank, -sign * x.size), axis=axes, keepdims=True)
             count = np.maximum(ties.sum(axis=axes, keepdims=True) + (r == options.get("initial", np.nan)), 1)
             weight = (ties / count).astype(x.dtype)
             shared = combine([(tangents[0], x.shape, weight)], x.shape, select=True)
@@ -69,6 +123,23 @@ def _extreme(function: Any) -> None:
         return Plan((a,), lambda v: function(v, axis=axis, keepdims=keepdims, **options), tangent)
 
     rule(function)(extreme)
+
+
+def _report(function: Any, sign: int, v: Any, axis: Any, keepdims: bool, where: Any = True, initial: Any = None) -> None:
+    """The kink is where the largest two elements tie; for the minimum, where sign is -1, the smallest two."""
+    axes = axes_of(axis, v.ndim)
+    rows = np.moveaxis(np.where(plain(where), v, -sign * np.inf), axes, range(-len(axes), 0))
+    rows = sign * rows.reshape(*rows.shape[: v.ndim - len(axes)], -1)
+    if not rows.size:
+        return
+    second, top = np.partition(rows, -2)[..., -2:].T if rows.shape[-1] > 1 else (-np.inf, rows[..., 0].T)
+    second, top = (np.expand_dims(np.transpose(t), axes if keepdims else ()) for t in (second, top))
+    gap = _gap(top, second)
+    if initial is not None and np.isfinite(initial):
+        start = sign * initial
+        met(function, _gap(top, start), sign * top, ordered=False, why="initial= has no tangent to compare")
+        gap = np.where(start > top, np.inf, gap)
+    met(function, gap, sign * top, sign * second)
 
 
 for _function in (np.max, np.min, np.amax, np.amin):

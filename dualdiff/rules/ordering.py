@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import lexicographic, met, ranks, watching
 from .table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
 
 
@@ -31,7 +32,22 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     if axis is None:
         a, axis = np.ravel(a), -1
     axis = axis_of(axis, ndim(a))
-    return np.take_along_axis(a, np.argsort(plain(a), axis, order=order, stable=True, **options), axis)
+    _report(np.sort, a, axis)
+    places = places_of(np.sort, a, axis)
+    return np.take_along_axis(a, np.argsort(places, axis, order=order, stable=True, **options), axis)
+
+
+def places_of(function: Any, a: Any, axis: int) -> Any:
+    """What tells the order of a: its values, or in kinks("lexicographic") its ranks, where tangents decide ties."""
+    places = ranks(a, axis, function) if lexicographic() else None
+    return plain(a) if places is None else places
+
+
+def _report(function: Any, a: Any, axis: int) -> None:
+    if watching() and ndim(a):
+        ordered = np.sort(plain(a), axis)
+        low, high = (np.delete(ordered, k, axis) for k in (slice(-1, None), slice(1)))
+        met(function, high - low, low, high)
 
 
 rule(np.sort_complex)(lambda a: np.sort(a).astype(np.sort_complex(plain(a)[..., :0]).dtype))
@@ -43,9 +59,11 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
     if axis is None:
         a, axis = np.ravel(a), -1
     axis, values = axis_of(axis, ndim(a)), plain(a)
+    _report(np.partition, a, axis)
+    places = places_of(np.partition, a, axis)
     arranged = np.partition(values, kth, axis, kind, order)
     chosen = np.empty(values.shape, np.intp)
-    np.put_along_axis(chosen, np.argsort(arranged, axis, stable=True), np.argsort(values, axis, stable=True), axis)
+    np.put_along_axis(chosen, np.argsort(arranged, axis, stable=True), np.argsort(places, axis, stable=True), axis)
     return np.take_along_axis(a, chosen, axis)
 
 
@@ -55,12 +73,13 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
 class _Ordered:
     """Rows of numbers along `axes`, their order, and how many of each row count."""
 
-    def __init__(self, a: Any, axis: Any, skip_nan: bool) -> None:
+    def __init__(self, function: Any, a: Any, axis: Any, skip_nan: bool) -> None:
         n = ndim(a)
         self.axes = axes_of(axis, n)
         self.rows = self.flat(a)
         self.values = plain(self.rows)
-        self.order = np.argsort(self.values, -1, stable=True)
+        self.order = np.argsort(places_of(function, self.rows, -1), -1, stable=True)
+        self.function = function
         nan = np.isnan(self.values)
         self.bad = nan.all(-1) if skip_nan else nan.any(-1)
         self.counted = ~nan | self.bad[..., None] if skip_nan else np.ones(nan.shape, bool)
@@ -81,6 +100,17 @@ class _Ordered:
         numbers = np.take_along_axis(self.order, np.moveaxis(np.reshape(k, (-1, *lead)), 0, -1), -1)
         return np.reshape(np.moveaxis(np.take_along_axis(self.rows, numbers, -1), -1, 0), np.shape(k))
 
+    def report(self, low: Any, share: Any) -> None:
+        """The kinks of a mean of two: where neighbours in order, of which one counts more, tie."""
+        if watching():
+            gaps = np.diff(np.take_along_axis(self.values, self.order, -1), prepend=-np.inf, append=np.inf)
+            numbers = np.moveaxis(np.reshape(low, (-1, *self.bad.shape)), 0, -1)
+            near = [np.take_along_axis(gaps, np.minimum(numbers + k, gaps.shape[-1] - 1), -1) for k in range(3)]
+            near = [np.reshape(np.moveaxis(d, -1, 0), np.shape(low)) for d in near]
+            counts = (share < 1, share != 0.5, share > 0)
+            d = np.min([np.where(c, d, np.inf) for c, d in zip(counts, near)], axis=0)
+            met(self.function, d, plain(self.pick(low)))
+
     def result(self, r: Any, keepdims: Any) -> Any:
         r = np.where(self.bad, np.nan, r)[()]
         return np.expand_dims(r, self.axes) if keepdims is True else r
@@ -91,7 +121,8 @@ def _median(function: Callable[..., Any], skip_nan: bool) -> None:
         refuse_out(function.__name__, out)
         if 0 in shape_of(a):
             return np.mean(a, axis, keepdims=keepdims is True)
-        x = _Ordered(a, axis, skip_nan)
+        x = _Ordered(function, a, axis, skip_nan)
+        x.report((x.count - 1) // 2, np.where(x.count % 2, 0.0, 0.5))
         return x.result(0.5 * x.pick((x.count - 1) // 2) + 0.5 * x.pick(x.count // 2), keepdims)
 
     rule(function)(median)
@@ -129,7 +160,7 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         level = plain(q) / a.dtype.type(scale) if a.dtype.kind == "f" else plain(q) / scale
         given = None if weights is None else np.ones(1)
         dtype = of_ranks(np.zeros(1, a.dtype), level, method=method, weights=given).dtype  # and NumPy's errors
-        x = _Ordered(a, axis, skip_nan)
+        x = _Ordered(function, a, axis, skip_nan)
         if weights is not None:
             weights = x.flat(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)))
         n, lead = x.values.shape[-1], x.bad.shape
@@ -140,8 +171,11 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         low = np.clip(np.floor(at).astype(np.intp), 0, np.maximum(x.count - 2, 0))
         high = np.minimum(low + 1, x.count - 1)
         share = np.clip(at - low, 0, 1)
+        x.report(low, share)
         if not hasattr(q, "_tag"):
             return x.result(_mean_of_two(x.pick(low), x.pick(high), share).astype(dtype), keepdims)
+        between = np.where(share == 0, 0.0, 1.0) if method == "linear" else share
+        met(function, between, level, ordered=False, why="the position is that of an element, where q has a kink")
         # At an element the slope in q is the mean of those on both sides; beyond the outermost positions it is 0.
         growth = (x.count + _GROWTH.get(method, 0.0)) / scale * (method in _GROWTH)
         flat = 0.0 if method == "linear" else (at <= 0) | (at >= x.count - 1)
@@ -185,6 +219,10 @@ def fitted(weights: Any, shape: Any, axis: Any) -> Any:
 def _with_values(a: Any, values: Any) -> Any:
     """The elements of a that have these values, in their order: of equal ones the first."""
     flat = np.ravel(a)
+    if watching() and flat.size:
+        ordered = np.sort(plain(flat))
+        why = "values that coincide are one value, but two beside that point"
+        met(np.unique, np.diff(ordered), ordered[:-1], ordered[1:], kind="jump", ordered=False, why=why)
     order = np.argsort(plain(flat), stable=True)
     return flat[order[np.searchsorted(plain(flat), values, sorter=order)]]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import met, watching
 from ..tangents import combine, linear, total
 from .table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
 
@@ -76,7 +77,8 @@ def var(
     """The mean squared distance from the mean, composed as NumPy composes it."""
     refuse_out("var", out)
     centre = np.mean(a, axis, dtype, keepdims=True, where=where) if mean is None else mean
-    distance = np.abs(a - centre)  # of complex values the modulus counts
+    distance = a - centre
+    distance = np.abs(distance) if distance.dtype.kind == "c" else distance
     axes = axes_of(axis, ndim(a))
     count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes, keepdims=keepdims)
     freedom = np.maximum(count - (ddof if correction is None else correction), 0)
@@ -93,6 +95,10 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: floa
 
 def root(variance: Any) -> Any:
     still = plain(variance) == 0
+    if watching():
+        why = "write np.linalg.norm(x - np.mean(x)) / np.sqrt(n - ddof)"
+        with np.errstate(invalid="ignore"):
+            met(np.std, np.sqrt(plain(variance)), np.sqrt(plain(variance)), ordered=False, why=why)
     return np.where(still, 0.0, np.sqrt(np.where(still, 1.0, variance)))[()]
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..kinks import leave, lexicographic, met, watching
 from ..tangents import combine, total
 from .complex import real_part
 from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
-from .table import Plan, axes_of, ndim, plain, rule, shape_of
+from .table import Kink, Plan, axes_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- eigenvalues
 
@@ -43,6 +44,7 @@ def _phase(d: Matrix, v: Any, where: Any) -> Matrix:
 def eigh(a: Any, UPLO: str = "L") -> Plan:
     def formula(out: Any, a: Any, da: Matrix) -> Any:
         w, v = out
+        _repeated(np.linalg.eigh, np.diff(plain(w)), noise(plain(w)))
         lower = UPLO.upper() == "L"
         p = adjoint(v) @ da.triangle(lower) @ v
         dv = v @ (p * _turning(w))
@@ -57,10 +59,18 @@ def eigh(a: Any, UPLO: str = "L") -> Plan:
 @rule(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Plan:
     def formula(w: Any, a: Any, da: Matrix) -> Matrix:
+        _repeated(np.linalg.eigvalsh, np.diff(plain(w)), noise(plain(w)))
         v = np.linalg.eigh(a, UPLO)[1]
         return (da.triangle(UPLO.upper() == "L") @ v * np.conj(v)).down().real
 
     return matrix_plan(a, lambda a: np.linalg.eigvalsh(a, UPLO), formula)
+
+
+def _repeated(function: Any, gaps: Any, least: Any) -> None:
+    """Report equal values, up to rounding: each by itself is not smooth there, symmetric functions of all are."""
+    if watching():
+        why = "the tangents decide it by an eigenvalue problem of their own; step beside it, or use another function"
+        met(function, np.where(np.abs(gaps) <= least, 0.0, gaps), ordered=False, why=why)
 
 
 def _left(v: Any) -> Any:
@@ -116,6 +126,7 @@ def _matching(found: Any, w: Any) -> Any:
 def value_tangents(factors: Any, da: Matrix) -> Matrix:
     """ds = Re diag(uᴴ da v); a value that is exactly 0 is at its kink, with slope 0."""
     u, s, vh = factors
+    _repeated(np.linalg.svdvals, np.diff(-plain(s), append=0), noise(plain(s)))
     return (da @ adjoint(vh) * np.conj(u)).down().real * (plain(s) > 0)
 
 
@@ -212,9 +223,18 @@ def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool
     """A vector norm over some axes: the weights are x / norm(x), or for other p than 2 what takes its place."""
     if p == 0 or 0 in shape_of(x):
         return value(plain(x))  # a count, or a constant
+    operand = x
+    if watching():
+        if np.isinf(p) or p == 1:  # each element has its own kink
+            size = np.abs(x)
+            return (np.sum if p == 1 else np.max if p > 0 else np.min)(size, axis=axes, keepdims=keepdims)
+        if not hasattr(x.value, "_tag"):
+            met(np.linalg.norm, value(plain(x)), value(plain(x)), ordered=p > 1, why="it has no derivative there")
 
     def tangent(out: Any, values: Any, tangents: Any) -> Any:
         x, shape = values[0], shape_of(values[0])
+        at = leave(_zero(p, axes), (operand,), np.linalg.norm, True) if lexicographic() else None
+        x = x if at is None else at[0]
         if p == 2 and _moderate(plain(out)):
             weight = x / (np.expand_dims(out, axes) if ndim(out) and not keepdims else out)
         else:
@@ -224,6 +244,11 @@ def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool
         return total(real_part(moved, shape) if complex else moved, shape, axes, bool(keepdims))
 
     return Plan((x,), value, tangent)
+
+
+def _zero(p: Any, axes: Any) -> Kink:
+    """The kink of a norm, whose slopes all around it are those of the norm itself."""
+    return Kink(lambda x: np.broadcast_to(np.max(np.abs(x), axis=axes, keepdims=True), x.shape), curved=True)
 
 
 def _moderate(r: Any) -> bool:

@@ -61,11 +61,20 @@ class Plan:
         self.tangent = tangent
 
 
+class Kink(NamedTuple):
+    """Where a function is not smooth: `distance(*operands)`, of those operands on which that depends, is 0 there."""
+
+    distance: Callable[..., Any]
+    kind: str = "kink"  # "jump": the function is not continuous; "branch": a comparison
+    curved: bool = False  # a kink at which the slopes vary with the direction continuously
+
+
 ELEMENTWISE: dict[Callable[..., Any], Elementwise] = {}
 COMPLEX: dict[Callable[..., Any], Callable[..., Plan]] = {}  # where the rule for complex operands is another one
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 REDUCE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .reduce is
 ACCUMULATE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .accumulate is
+KINKS: dict[Callable[..., Any], Kink] = {}  # where functions of ELEMENTWISE and PLAIN are not smooth
 PLAIN: set[Callable[..., Any]] = set()
 REFUSED: dict[Callable[..., Any], str] = {}
 

@@ -1,0 +1,41 @@
+"""The rule of products with SciPy's sparse matrices, which are constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tangents import linear
+from .table import Plan, ndim, shape_of
+
+
+def is_sparse(x: Any) -> bool:
+    return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+def product(a: Any, b: Any) -> Any:
+    """a @ b, one of them sparse: along the last axis of the other."""
+    if is_sparse(b):
+        return _along_last(b.T.tocsr(), a)
+    if ndim(b) == 2:
+        return np.transpose(np.transpose(b) @ a.T)
+    return _along_last(a.tocsr(), b)
+
+
+def _along_last(matrix: Any, x: Any) -> Plan:
+    """sum_j matrix[i, j] * x[..., j]."""
+    back = matrix.conj().T.tocsr()
+
+    def times(m: Any, v: Any) -> Any:
+        flat = v.reshape(-1, shape_of(v)[-1]) if ndim(v) > 1 else v
+        result = (m @ flat.T).T if ndim(v) > 1 else m @ flat
+        return result.reshape(*shape_of(v)[:-1], m.shape[0])
+
+    def forward(v: Any) -> Any:
+        return times(matrix, v)
+
+    forward.matrix = matrix  # type: ignore[attr-defined]  # spaces that keep structure look at it
+    return Plan(
+        (x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, lambda c: times(back, c))
+    )

@@ -1,0 +1,308 @@
+"""Row-local tangents give what dense ones do, for every rule, and keep the structure where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dualdiff as dd
+from dualdiff import rowlocal, sweep
+from dualdiff.rowlocal import RowLocal, Space
+from dualdiff.rules import ELEMENTWISE
+from dualdiff.sweep import Call
+
+from . import test_edge_cases, test_linalg, test_rules
+from .test_structured import call_leaves
+
+
+def tangents(f: Callable[..., Any], arrays: Sequence[Any], keep: bool = False) -> tuple[list[Any], list[Any]]:
+    """Values and tangents of f's results, all arguments varied in one row-local space."""
+    call = Call("test", f, tuple(range(len(arrays))), tuple(arrays), {})
+    sizes = [np.size(x) for x in call.leaves]
+    space, seeds, at = Space(sum(sizes), keep=keep), [], 0
+    for x, size in zip(call.leaves, sizes):
+        seeds.append(RowLocal(space, np.shape(x), [(space.numbers[at : at + size].reshape(np.shape(x)), 1)]))
+        at += size
+    values, ts, _ = call.run(seeds)
+    return values, ts
+
+
+def along(t: Any, value: Any, direction: Any) -> Any:
+    """The product of a tangent of the space with one direction."""
+    if t is None:
+        return np.zeros(np.shape(value))
+    dense = t.dense() if isinstance(t, RowLocal) else t
+    return np.tensordot(direction, dense, 1)
+
+
+def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any], keep: bool = False) -> None:
+    due = dd.jvp(f, tuple(arrays), tuple(directions))
+    flat = np.concatenate([np.ravel(v) for v in directions])
+    for value, t, expected in zip(*tangents(f, arrays, keep), call_leaves(due[1]), strict=True):
+        np.testing.assert_allclose(along(t, value, flat), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("source", test_rules.CASES + test_rules.REAL)
+def test_functions(source: str, keep: bool) -> None:
+    case = test_rules.Case(source)
+    agree(case.f, case.arrays, case.directions, keep)
+
+
+@pytest.mark.parametrize("source, stack", test_linalg.CASES)
+def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
+    case = test_linalg.Case(source, stack)
+    agree(case, case.arrays, case.v)
+
+
+@pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
+def test_elementwise(rule: Any) -> None:
+    shapes = [(2, 1), (3,)] if len(rule.partials) == 2 else [(3,)]
+    arrays: list[Any] = [np.linspace(1.1, 1.6, int(np.prod(s))).reshape(s) for s in shapes]
+    if rule.function in (np.arcsin, np.arccos, np.arctanh):
+        arrays = [a - 1 for a in arrays]
+    f = dd.relu if rule.function.__name__ == "positive_part" else rule.function
+    if rule.function is np.ldexp:
+        f, arrays = (lambda x: np.ldexp(x, 3)), arrays[:1]
+    agree(f, arrays, [np.cos(a) for a in arrays])
+    if len(arrays) == 2:
+        agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])])
+
+
+# ---------------------------------------------------------------- as the transforms use them
+
+
+@pytest.fixture
+def always_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row-local tangents for arguments of every size."""
+    monkeypatch.setattr(sweep, "SMALL", 0)
+
+
+@pytest.mark.usefixtures("always_local")
+@pytest.mark.parametrize("row", test_edge_cases.ROWS, ids=lambda row: f"{row[0]} at {row[1]}".replace("\n", ""))
+def test_edge_case(row: tuple[Any, ...]) -> None:
+    test_edge_cases.test_row(row, None, "forward")
+
+
+def limiter(u: Any) -> Any:
+    a, b = u[1:-1] - u[:-2], u[2:] - u[1:-1]
+    return np.where(a * b > 0, np.minimum(np.abs(a), np.abs(b)) * np.sign(a), 0.0)
+
+
+def stored(u: Any) -> Any:
+    y = np.zeros_like(u)
+    y[1:-1] = u[2:] * u[:-2] - u[1:-1] ** 2
+    y[0], y[-1] = u[0] ** 2, u[-1] - u[0]
+    y[2:5] *= u[:3]
+    z = y.reshape(4, -1)
+    z[:, 0] = 0.0
+    y += np.sin(u)
+    return y
+
+
+def upwind(u: Any) -> Any:
+    left, right = np.roll(u, 1), np.roll(u, -1)
+    return np.where(u > 0, u * (u - left), u * (right - u)) + 0.1 * (left - 2 * u + right)
+
+
+def laplacian(u: Any) -> Any:
+    v = np.pad(u.reshape(4, 5), 1, mode="edge")
+    return v[2:, 1:-1] + v[:-2, 1:-1] + v[1:-1, 2:] + v[1:-1, :-2] - 4 * np.exp(v[1:-1, 1:-1])
+
+
+def springs(u: Any) -> Any:
+    """Lengths of springs between points in the plane, some of which coincide."""
+    p = np.reshape(u, (10, 2))
+    d = p[[0, 1, 2, 3, 3, 9]] - p[[5, 1, 7, 3, 0, 8]]
+    return np.linalg.norm(d, axis=1)
+
+
+def rotations(u: Any) -> Any:
+    m = u[:18].reshape(2, 3, 3)
+    return np.einsum("nij,nj->ni", m, np.cross(m[:, 0], m[:, 1])), np.linalg.det(m), m @ m
+
+
+def energy(u: Any) -> Any:
+    return np.sum((u[1:] - u[:-1] ** 2) ** 2) + np.mean(np.log1p(u[::2] ** 2)) + np.max(u)
+
+
+def gathered(u: Any) -> Any:
+    """A sum over elements that occur several times."""
+    return np.sum(np.sin(u[[0, 3, 3, 3, 7, 0]]) * u[[1, 2, 3, 4, 5, 6]])
+
+
+def half(u: Any) -> Any:
+    c = u[:10] + 1j * u[10:]
+    return np.real(c * np.conj(c[::-1])), np.abs(c) ** 2, np.imag(np.exp(c))
+
+
+def fractional(u: Any) -> Any:
+    return np.sqrt(np.abs(u - u[0])) * 2.0, np.sqrt(np.maximum(u, 0.0))[1:] * u[:-1]
+
+
+STENCILS = [limiter, stored, upwind, laplacian, springs, rotations, energy, gathered, half, fractional]
+
+
+@pytest.mark.usefixtures("always_local")
+@pytest.mark.parametrize("f", STENCILS, ids=lambda f: f.__name__)
+def test_stencils(f: Any) -> None:
+    x = np.random.default_rng(3).normal(size=20)
+    for got, due in zip(call_leaves(dd.jacobian(f)(x)), call_leaves(dd.jacobian(f, chunk_size=1)(x)), strict=True):
+        np.testing.assert_allclose(got, due, rtol=1e-12, atol=1e-14)
+        assert got.flags.c_contiguous and got.dtype == due.dtype
+
+
+@pytest.mark.usefixtures("always_local")
+@pytest.mark.parametrize("outer", [None, 1, 3])
+@pytest.mark.parametrize("f", STENCILS[:-1], ids=lambda f: f.__name__)
+def test_second_derivatives(f: Any, outer: int | None) -> None:
+    """The inner derivative row-local, the outer one too or dense: both as dense in dense."""
+    x = np.random.default_rng(4).normal(size=20)
+    got = dd.jacobian(dd.jacobian(f), chunk_size=outer)(x)
+    due = dd.jacobian(dd.jacobian(f, chunk_size=20), chunk_size=20)(x)
+    for a, b in zip(call_leaves(got), call_leaves(due), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_third_derivatives(always_local: None) -> None:
+    def f(u: Any) -> Any:
+        return np.sum(u[1:] ** 2 * u[:-1] * np.sin(u[0])) + np.sum(u[[0, 1, 1]] ** 3)
+
+    x = np.array([0.3, -0.4, 0.5])
+    due = dd.gradient(f)
+    for chunk_size in (3, 2):
+        due = dd.jacobian(due, chunk_size=chunk_size)
+    np.testing.assert_allclose(dd.jacobian(dd.jacobian(dd.gradient(f)))(x), due(x), atol=1e-13)
+
+
+OPERATIONS = {
+    "sine": np.sin,
+    "square": lambda u: u * u,
+    "scale": lambda u: -0.5 * u,
+    "difference": lambda u: u[1:] - u[:-1],
+    "neighbours": lambda u: u[1:-1] * u[2:] + u[:-2],
+    "roll": lambda u: np.roll(u, 2) - u,
+    "every other": lambda u: u[::2],
+    "backwards": lambda u: u[::-1] * u,
+    "twice": lambda u: np.concatenate([u, [1.0], u**2]),
+    "limited": lambda u: np.where(u > 0.1, u, u**2),
+    "sorted": np.sort,
+    "table": lambda u: np.outer(u, u[:3]).ravel(),
+    "sums": lambda u: np.sum(u[:, None] * u[None, :2], axis=1),
+    "total": lambda u: u + np.sum(u),
+    "cumulative": np.cumsum,
+    "picked": lambda u: u[[0, -1, 0, 1]],
+    "matrix": lambda u: np.cos(np.arange(len(u) * 4.0)).reshape(4, -1) @ u,
+    "stored": lambda u: _stored(u),
+}
+
+
+def _stored(u: Any) -> Any:
+    y = np.zeros_like(u)
+    y[1:] = u[:-1] ** 2
+    y[0] = u[-1]
+    return y
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=5), st.booleans())
+def test_compositions(names: list[str], keep: bool) -> None:
+    def f(u: Any) -> Any:
+        for name in names:
+            u = OPERATIONS[name](u) if len(u) > 3 else u
+            u = u[:40]
+        return u
+
+    x = np.random.default_rng(0).uniform(-1, 1, 9)
+    (value,), (t,) = tangents(f, [x], keep)
+    due = dd.jacobian(f, chunk_size=1)(x)
+    np.testing.assert_array_equal(value, f(x))
+    got = np.moveaxis(t.dense() if isinstance(t, RowLocal) else t, 0, -1)
+    np.testing.assert_allclose(got, due, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.usefixtures("always_local")
+def test_several_arguments_containers_and_constants() -> None:
+    def f(p: Any, q: Any, scale: float) -> Any:
+        return {"a": scale * p["u"][1:] * q, "b": np.outer(q, p["v"]), "c": np.ones(2)}
+
+    args = {"u": np.arange(4.0), "v": 2.0}, np.array([1.0, 2.0, 3.0]), 3.0
+    got, due = (dd.jacobian(f, argnums=(0, 1), chunk_size=c)(*args) for c in (None, 1))
+    for k, p in enumerate(due):
+        for name in p:
+            for a, b in zip(call_leaves(list(got[k][name].values()) if k == 0 else got[k][name]),
+                            call_leaves(list(p[name].values()) if k == 0 else p[name]), strict=True):  # fmt: skip
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.usefixtures("always_local")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_precision(dtype: Any) -> None:
+    """A constant of lower precision lowers nothing, the argument's own stays."""
+    x, c = np.linspace(1, 2, 5, dtype=dtype), np.linspace(1, 2, 5).astype(np.float32)
+    assert dd.jacobian(lambda u: 0.1 * np.sin(u))(x).dtype == dtype
+    got = dd.jacobian(lambda u: 0.1 * (c * u) + dd.relu(u) * 0.1)(x)
+    assert got.dtype == np.result_type(dtype, np.float32)
+    np.testing.assert_allclose(np.diag(got), 0.1 * c.astype(float) + 0.1, rtol=1e-15 if dtype is np.float64 else 1e-6)
+
+
+@pytest.mark.usefixtures("always_local")
+def test_holomorphic() -> None:
+    z = np.array([1 + 1j, 2 - 1j, 0.5j])
+    np.testing.assert_allclose(dd.jacobian(lambda z: z[1:] * z[:-1])(z), [[z[1], z[0], 0], [0, z[2], z[1]]])
+    with pytest.raises(TypeError, match="holomorphic"):
+        dd.jacobian(np.abs)(z)
+
+
+@pytest.mark.usefixtures("always_local")
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (), (1,), (1, 1)])
+def test_empty_and_small(shape: tuple[int, ...]) -> None:
+    x = np.full(shape, 2.0)
+    np.testing.assert_array_equal(dd.jacobian(lambda u: u * u)(x), dd.jacobian(lambda u: u * u, chunk_size=1)(x))
+    np.testing.assert_array_equal(dd.gradient(lambda u: np.sum(u**3))(x), np.full(shape, 12.0))
+
+
+def test_a_matrix_of_the_users_is_never_handed_out() -> None:
+    w = np.random.default_rng(0).normal(size=(3, 200))
+    kept, j = w.copy(), dd.jacobian(lambda x: w @ x)(np.ones(200))
+    j += 1.0
+    np.testing.assert_array_equal(w, kept)
+
+    def f(x: Any) -> Any:
+        c = np.ones(200)
+        y = x * c
+        c[:] = 5.0
+        return y
+
+    np.testing.assert_array_equal(dd.jacobian(f)(np.ones(200)), np.eye(200))
+
+
+def test_large_functions_take_little_memory() -> None:
+    """A million directions: anything dense would be refused by the machine."""
+    n = 10**6
+    x = np.cos(np.arange(n))
+    got = dd.gradient(lambda u: np.sum(100 * (u[1:] - u[:-1] ** 2) ** 2 + (1 - u[:-1]) ** 2))(x)
+    d = x[1:] - x[:-1] ** 2
+    due = np.zeros(n)
+    due[:-1] = -400 * x[:-1] * d - 2 * (1 - x[:-1])
+    due[1:] += 200 * d
+    np.testing.assert_allclose(got, due, rtol=1e-12, atol=1e-10)
+
+
+def test_what_is_too_large_starts_again_in_dense_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rowlocal, "DENSE_BYTES", 1000)
+    x = np.linspace(0, 1, 200)
+    calls = []
+
+    def f(u: Any) -> Any:
+        calls.append(1)
+        return np.cumsum(u) * u
+
+    j = dd.jacobian(f)(x)
+    np.testing.assert_allclose(j, np.diag(np.cumsum(x)) + x[:, None] * np.tri(200))
+    assert len(calls) == 2
