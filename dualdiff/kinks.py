@@ -258,18 +258,18 @@ def _watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
     state = _STATE.get()
     if state is None:
         return rule
-    smooth = isinstance(rule, Elementwise)
-    function = rule.function if smooth else rule
+    elementwise = isinstance(rule, Elementwise)
+    function = rule.function if elementwise else rule
     kink = KINKS.get(function)
     nested = any(hasattr(x, "_tag") and hasattr(x.value, "_tag") for x in operands)
     if kink is None:
-        if state.mode == "find" and smooth and not nested:
+        if state.mode == "find" and elementwise and not nested:
             _singular(rule, operands)
         elif function in (np.argmax, np.argmin, np.argsort):
             _check_places(function, *operands, **options)
     elif state.mode == "lexicographic" and kink.kind == "kink":
         return _piece(rule, kink, [_operand(x) for x in operands])
-    elif not (nested and smooth):  # the value of a nested derivative comes here by itself
+    elif not (nested and elementwise):  # the value of a nested derivative comes here by itself
         values = [np.asarray(plain(x)) for x in (*operands, *options.values())[: _arity(kink)]]
         met(function, _distance(kink, values), *values, kind=kink.kind)
         if state.mode == "lexicographic" and kink.kind == "branch":
@@ -464,16 +464,17 @@ def side(x: Any, function: Any) -> Any:
     return np.sign(plain(x if at is None else at[0]))
 
 
-def ranks(a: Any, axis: Any, function: Any) -> Any:
+def ranks(a: Any, axis: Any, function: Any, among: Any = True) -> Any:
     """The places of a's elements in the lexicographic order, ties with equal tangents at the same place; None where a
-    has no ties along these axes."""
+    has no ties along these axes, `among` the elements that matter."""
     v = np.asarray(plain(a))
     groups = np.arange(v.size).reshape(v.shape)
     for k in axes_of(axis, v.ndim):  # elements that are compared with each other have the number of the first of them
         groups = np.take(groups, [0], k)
     group = np.broadcast_to(groups, v.shape).ravel()
     order = np.lexsort((v.ravel(), group))
-    same = _equal(group, order) & _equal(v.ravel(), order)
+    matters = np.broadcast_to(among, v.shape).ravel()
+    same = _equal(group, order) & _equal(v.ravel(), order) & matters[order[1:]]
     if not hasattr(a, "_tag") or not same.any():
         return None
     (rows,), outer, later = _directions((a,), v.shape)
@@ -481,7 +482,8 @@ def ranks(a: Any, axis: Any, function: Any) -> Any:
     if np.isnan(rows[:, order[1:][same]]).any() or np.isnan(rows[:, order[:-1][same]]).any():
         raise KinkError(f"{_name(function)} at a tie{user_line()}: its tangents are NaN, which can't be ordered")
     order = np.lexsort((*rows[::-1], v.ravel(), group))
-    same = _equal(group, order) & _equal(v.ravel(), order) & _equal(rows[:outer], order).all(axis=0)
+    same = _equal(group, order) & _equal(v.ravel(), order) & matters[order[1:]]
+    same &= _equal(rows[:outer], order).all(axis=0)
     equal = same & _equal(rows[outer:], order).all(axis=0)
     if hasattr(a.value, "_tag") and (same & ~(equal & _equal(late, order).all(axis=0))).any():
         raise _nested(function)

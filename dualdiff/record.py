@@ -335,24 +335,25 @@ class Gather(Recorded):
         return () if self.numbers is None else (self.numbers,)
 
     def push(self, ts: Sequence[Any]) -> Any:
-        numbers = self.numbers if self.numbers is not None else self.move(self.tape.count_from_one(self.shape))
+        numbers = self.numbers if self.move is None else self.move(self.tape.count_from_one(self.shape))
         return _take(ts[0], numbers, len(self.shape))
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         (parent,) = self.parents
-        if self.move is not None and type(ct) is np.ndarray:
-            lead = ct.ndim - self.ndim
+        if self.move is not None:
+            lead = shape_of(ct)[: ndim(ct) - self.ndim]
             if self.reshapes:
-                cts.add(parent, ct.reshape(ct.shape[:lead] + self.shape))
-                return
-            if not lead:
-                view = self.move(cts.room(parent, self.shape, ct.dtype))
+                cts.add(parent, np.reshape(ct, lead + self.shape))
+            elif isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
+                cts.add(parent, self.place(ct), True)
+            elif 0 not in lead:
+                view = _view(self.move, cts.room(parent, lead + self.shape, np.result_type(ct)), len(lead))
                 view += ct
-                return
-        numbers = self.numbers if self.numbers is not None else self.move(self.tape.count_from_one(self.shape))
+            return
+        numbers = self.numbers
         lead = ndim(ct) - ndim(numbers)
         small = size(numbers) * 4 < prod(self.shape)
-        if isinstance(ct, Dual) or not small:
+        if not small or isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
             cts.add(parent, scatter(ct, numbers, self.shape), True)
             return
         have = cts.room(parent, shape_of(ct)[:lead] + self.shape, np.result_type(ct))
@@ -367,6 +368,24 @@ class Gather(Recorded):
         if not inside.all():
             at, flat = at[inside], flat[..., inside]
         np.add.at(rows, (..., at - 1), flat)
+
+    def place(self, ct: Any) -> Any:
+        """Zeros with ct where the view looks: a function that moves elements, in either mode of an outer derivative."""
+        if isinstance(ct, Dual):
+            return dispatch.finish(Move(dual.as_array(ct), self.place, self.place))
+        lead = ct.shape[: ct.ndim - self.ndim]
+        out = np.zeros(lead + self.shape, ct.dtype)
+        if 0 not in lead:
+            _view(self.move, out, len(lead))[...] = ct
+        return out
+
+
+def _view(move: Callable[[Any], Any], x: Any, lead: int) -> Any:
+    """What the move makes of an array, a view, or of each row of it."""
+    if not lead:
+        return move(x)
+    first = move(x[0])
+    return np.lib.stride_tricks.as_strided(first, x.shape[:1] + first.shape, x.strides[:1] + first.strides)
 
 
 class Join(Recorded):

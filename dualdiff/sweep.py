@@ -11,6 +11,7 @@ import numpy as np
 from .buffers import follow, lost_in_array
 from .dual import Dual, DualArray, _live, _tags, _wrap, numeric
 from .errors import DualdiffError, LeakedDualError
+from .executors import chunk_of, passes
 from .kinks import lexicographic
 from .pytree import flatten
 from .rowlocal import RowLocal, Space, StructureLostError
@@ -36,6 +37,10 @@ class Call:
         self.leaves: list[Any] = []
         for k, (leaves, _) in zip(self.argnums, self.parts):
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
+
+    def __reduce__(self) -> Any:
+        argnums = self.argnums if self.many else self.argnums[0]
+        return Call, (self.name, self.f, argnums, self.args, self.kwargs)
 
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
@@ -153,7 +158,9 @@ def zero_like(v: Any) -> Any:
 # ---------------------------------------------------------------- all directions
 
 
-def sweep(call: Call, chunk_size: int | None) -> tuple[list[Any], list[Any], Any]:
+def sweep(
+    call: Call, chunk_size: int | None, executor: Any = None, progress: bool = False
+) -> tuple[list[Any], list[Any], Any]:
     """Values of f's result, the derivatives of each with respect to all directions on a leading axis, and rebuild.
 
     A complex leaf has two directions an element, 1 and i, by which `check_holomorphic` judges whether f has a slope.
@@ -162,36 +169,39 @@ def sweep(call: Call, chunk_size: int | None) -> tuple[list[Any], list[Any], Any
     """
     widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves]
     n = sum(widths)
-    if chunk_size is None and n > SMALL:
+    if chunk_size is None and n > SMALL and executor is None:
         try:
             values, ts, rebuild = local_sweep(call)
             return values, [_columns(t, v, n) for t, v in zip(ts, values)], rebuild
         except StructureLostError:
             pass
-    if chunk_size is None:
-        chunk_size = max(1, min(n, SEED_BYTES // (8 * max(widths, default=1) or 1)))  # complex leaves count double
-    elif not isinstance(chunk_size, int | np.integer) or isinstance(chunk_size, bool) or chunk_size < 1:
-        raise ValueError(f"{call.name}: chunk_size must be a positive int or None, not {chunk_size!r}")
+    most = SEED_BYTES // (8 * max(widths, default=1) or 1)  # complex leaves count double
+    chunk_size = chunk_of(call.name, n, chunk_size, most, executor)
     if lexicographic():
         chunk_size = max(n, 1)  # an early direction may decide a tie for all later ones
     if n == 0:
         values, _, rebuild = call.run([np.zeros(shape_of(x)) for x in call.leaves])
         return values, [np.zeros((0, *shape_of(v))) for v in values], rebuild
-    if len(widths) == 1 and 1 < n <= chunk_size:  # the common case, without ceremony
+    if len(widths) == 1 and 1 < n <= chunk_size and executor is None and not progress:  # without ceremony
         values, ts, rebuild = call.run([seed(call.leaves[0], 0, n, n)])
         return values, [with_directions(t, v, n, False) for t, v in zip(ts, values)], rebuild
-    sweeps = []
-    for start in range(0, n, chunk_size):
-        stop = min(start + chunk_size, n)
-        seeds, at = [], 0
-        for x, width in zip(call.leaves, widths):
-            seeds.append(seed(x, start - at, stop - at, width))
-            at += width
-        single = stop - start == 1
-        values, ts, rebuild = call.run([s[0] for s in seeds] if single else seeds)
-        sweeps.append([with_directions(t, v, stop - start, single) for t, v in zip(ts, values)])
+    chunks = [(start, min(start + chunk_size, n)) for start in range(0, n, chunk_size)]
+    results, sweeps = zip(*passes(call.name, forward_pass, call, chunks, executor, progress))
     columns = [s[0] if len(s) == 1 else np.concatenate(s) for s in zip(*sweeps)]
+    values, rebuild = flatten(results[-1], lists=True)
     return values, columns, rebuild
+
+
+def forward_pass(call: Call, start: int, stop: int) -> tuple[Any, list[Any]]:
+    """f's result, and the derivatives of its leaves in the directions start to stop, on a leading axis."""
+    seeds, at = [], 0
+    for x in call.leaves:
+        width = 2 * size_of(x) if is_complex(x) else size_of(x)
+        seeds.append(seed(x, start - at, stop - at, width))
+        at += width
+    single = stop - start == 1
+    values, ts, rebuild = call.run([s[0] for s in seeds] if single else seeds)
+    return rebuild(values), [with_directions(t, v, stop - start, single) for t, v in zip(ts, values)]
 
 
 def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], Any]:

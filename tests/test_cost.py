@@ -53,7 +53,7 @@ def test_textbook() -> None:
         "forward_rows": (1, None, None, None),
         "reverse": (1, 3, 3 + 1 + 4, 24 + 40),  # the tape, and cotangents
         "reverse_vector": (1, 3, 3 + 1 + 4, 24 + 40),
-        "differences": (3, 9, 3 * 3 + 2 * (1 + 2), 40 + 24),  # a shift, a difference and a quotient; x and f(x) are kept
+        "differences": (3, 9, 3 * 3 + 2 * (1 + 2), 40 + 24),  # shift, difference, quotient; x and f(x) are kept
         "central": (4, 12, 4 * 3 + 2 * (2 + 2), 40 + 24),
     }
     assert {k: (c.passes, c.primitives, c.operations, c.bytes) for k, c in report.costs.items()} == due
@@ -326,7 +326,7 @@ def test_data() -> None:
     assert list(data) == ["name", "counts", "methods", "best", "summary", "estimated"]
     assert list(data["methods"]) == METHODS
     assert data["methods"]["forward"]["passes"] == 3 and data["counts"]["tape"] == 24
-    assert data["methods"]["central"]["operations_ratio"] == 6 + 3 * 8 / 3  # 6 evaluations; 8 operations for 3 quotients
+    assert data["methods"]["central"]["operations_ratio"] == 6 + 3 * 8 / 3  # 6 evaluations of 3 sines, 3 x 8
 
 
 class Tags(HTMLParser):

@@ -186,6 +186,11 @@ def test_nested() -> None:
     hessian = lexicographic(dd.jacobian, dd.jacobian(lambda x: np.max(x) ** 2 + np.sort(x)[0] ** 3), np.ones(2))
     np.testing.assert_array_equal(hessian, [[2.0, 0.0], [0.0, 6.0]])
 
+    def below(x: Any) -> Any:  # ties that the maximum does not touch need no order
+        return np.max(np.stack([x + 1.0, x**2, -(x**2)]))
+
+    assert lexicographic(dd.derivative, dd.derivative(below), 0.0) == 0.0
+
     def inner(x: Any) -> Any:  # x |x|, whose second derivative to the left is -2: times the direction -1 it is 2
         return dd.jvp(lambda y: y * np.abs(y), (x,), (1.0,))[1]
 

@@ -248,7 +248,7 @@ def test_precision(dtype: Any) -> None:
     assert dd.jacobian(lambda u: 0.1 * np.sin(u))(x).dtype == dtype
     got = dd.jacobian(lambda u: 0.1 * (c * u) + dd.relu(u) * 0.1)(x)
     assert got.dtype == np.result_type(dtype, np.float32)
-    np.testing.assert_allclose(np.diag(got), 0.1 * c.astype(float) + 0.1, rtol=1e-15 if dtype is np.float64 else 1e-6)
+    np.testing.assert_allclose(np.diag(got), 0.1 * c.astype(float) + 0.1, rtol=10 * np.finfo(dtype).eps)
 
 
 @pytest.mark.usefixtures("always_local")

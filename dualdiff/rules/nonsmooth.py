@@ -105,7 +105,10 @@ def _extreme(function: Any) -> None:
         if watching():
             if not hasattr(a.value, "_tag"):  # the value of a nested derivative comes here by itself
                 _report(function, sign, np.asarray(a.value), axis, keepdims, **options)
-            rank = ranks(a, axis, function) if lexicographic() else None
+            if lexicographic():
+                v = np.asarray(plain(a))
+                best = function(v, axis=axes_of(axis, v.ndim), keepdims=True, **options)
+                rank = ranks(a, axis, function, v == best)
 
         def tangent(r: Any, values: Any, tangents: Any) -> Any:
             x = np.asarray(plain(values[0]))

@@ -1,27 +1,33 @@
-"""A statement to time, and the one clock of all benchmarks: interleaved rounds, medians."""
+"""A statement to time, and the one clock of all benchmarks: interleaved rounds, medians; and peaks of memory."""
 
 from __future__ import annotations
 
+import gc
 import timeit
+import tracemalloc
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-__all__ = ["Call", "interleaved"]
+__all__ = ["Call", "interleaved", "peak_bytes"]
 
 
 @dataclass
 class Call:
-    """`statement` with the `names` it uses: timed without a wrapper around it, so that 0.1 us stays 0.1 us."""
+    """`statement` with the `names` it uses: timed without a wrapper around it, so that 0.1 us stays 0.1 us.
+
+    `rtol` is how near the answer has to be: exact derivatives differ in rounding only, differences in more.
+    """
 
     statement: str
     names: dict[str, Any]
+    rtol: float = 1e-9
 
     @classmethod
-    def of(cls, function: Any, args: tuple[Any, ...]) -> Call:
+    def of(cls, function: Any, args: tuple[Any, ...], rtol: float = 1e-9) -> Call:
         """The call `function(*args)`."""
         names = {f"a{i}": arg for i, arg in enumerate(args)}
-        return cls(f"function({', '.join(names)})", {"function": function, **names})
+        return cls(f"function({', '.join(names)})", {"function": function, **names}, rtol)
 
     def run(self) -> Any:
         """The answer, once."""
@@ -49,8 +55,22 @@ def interleaved(calls: dict[str, Call], rounds: int, sample: float) -> dict[str,
 
 def _loops(timer: timeit.Timer, sample: float) -> int:
     """How many runs fill `sample` seconds; doubling until they do also warms caches and compilers up."""
-    timer.timeit(1)
+    if timer.timeit(1) > 1:
+        return 1
     loops = 1
     while (elapsed := timer.timeit(loops)) < sample / 2:
         loops *= 2
     return max(1, round(loops * sample / elapsed))
+
+
+def peak_bytes(call: Call) -> float:
+    """The most memory that one run holds beyond what was there before, its answer included, as Python and NumPy see it."""
+    call.run()  # what is kept for all further calls is not this one's
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        call.run()
+        return float(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()

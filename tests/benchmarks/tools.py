@@ -9,23 +9,30 @@ import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["TOOLS", "Tool", "installed"]
+__all__ = ["OURS", "TOOLS", "Tool", "installed"]
 
 Function = Callable[..., Any]
-Transform = Callable[[Function], Function]
+Transform = Callable[..., Function]
+
+OURS = ("dualdiff", "dualdiff reverse")
+DENSE = 5000  # inputs up to which a tool that stores all partial derivatives of every element is asked
 
 
 @dataclass
 class Tool:
     """`np` is the numpy module the differentiated function is written with, `array` how it wants its arguments.
 
-    `transforms` by kind of work: `derivative` and `gradient` give a function of the same arguments (`gradient` with
-    respect to all of them: a tuple, if several), `jacobian` of x, and `jvp` of (x, v), returning value and tangent.
+    `transforms` by kind of work give functions: `derivative` and `gradient` of the same arguments (`gradient` with
+    respect to all of them: a tuple, if several; `parameters` the same, where only reverse mode makes sense), `jacobian`
+    and `hessian` of x, `sparse` and `sparse hessian` too, which are also given the pattern as a SciPy array, `jvp` of
+    (x, v), returning value and tangent, `hvp` of (x, v), and `record` of x, returning the value of a function that is
+    recorded for reverse mode. `limits` by kind: how many inputs are too many. `rtol`: see `Call`. `traced`: whether
+    tracemalloc sees the memory it takes.
     """
 
     name: str
@@ -33,11 +40,17 @@ class Tool:
     np: Any
     transforms: dict[str, Transform]
     array: Callable[[Any], Any] = lambda x: x
+    limits: dict[str, int] = field(default_factory=dict)
+    rtol: float = 1e-9
+    traced: bool = True
 
-    def differentiate(self, kind: str, make: Callable[[Any], Function]) -> Function | None:
-        """The derivative of the function that `make` writes with this tool's numpy; None if the tool has no such."""
-        transform = self.transforms.get(kind)
-        return transform(make(self.np)) if transform else None
+    def differentiate(self, kind: str, make: Callable[[Any], Function], *pattern: Any) -> Function:
+        """The derivative of the function that `make` writes with this tool's numpy."""
+        return self.transforms[kind](make(self.np), *pattern)
+
+    def can(self, kind: str, inputs: int) -> bool:
+        """Whether this tool has such a derivative, for so many inputs."""
+        return kind in self.transforms and inputs <= self.limits.get(kind, inputs)
 
 
 def _argnums(f: Function) -> Any:
@@ -46,25 +59,43 @@ def _argnums(f: Function) -> Any:
     return tuple(range(count)) if count > 1 else 0
 
 
-def _transforms(
-    derivative: Transform, gradient: Callable[[Function, Any], Function], jacobian: Transform, jvp: Transform
-) -> dict[str, Transform]:
+def _with_direction(transform: Callable[[Function, Any, Any], Any]) -> Transform:
+    """A transform of f and (x, v) from one that takes all three at once."""
+    return lambda f: lambda x, v: transform(f, x, v)
+
+
+def _transforms(gradient: Callable[[Function, Any], Function], **others: Transform) -> dict[str, Transform]:
     """The table of a library whose gradient takes `f` and argnums, as most do."""
-
-    def of_all_arguments(f: Function) -> Function:
-        return gradient(f, _argnums(f))
-
-    return {"derivative": derivative, "gradient": of_all_arguments, "jacobian": jacobian, "jvp": jvp}
+    return {"gradient": lambda f: gradient(f, _argnums(f)), **others}
 
 
 def dualdiff() -> Tool:
-    """This library."""
+    """This library, forward mode."""
     import dualdiff as dd
 
-    def jvp(f: Function) -> Function:
-        return lambda x, v: dd.jvp(f, (x,), (v,))
+    transforms = _transforms(
+        dd.gradient,
+        derivative=dd.derivative,
+        jacobian=dd.jacobian,
+        sparse=lambda f, pattern: dd.jacobian(f, sparse=True),
+        hessian=dd.hessian,
+        jvp=_with_direction(lambda f, x, v: dd.jvp(f, (x,), (v,))),
+        hvp=_with_direction(dd.hvp),
+        record=lambda f: lambda x: dd.vjp(f, x)[0],
+    )
+    transforms["sparse hessian"] = lambda f, pattern: dd.hessian(f, sparse=True)
+    return Tool("dualdiff", _version("dualdiff"), np, transforms)
 
-    return Tool("dualdiff", _version("dualdiff"), np, _transforms(dd.derivative, dd.gradient, dd.jacobian, jvp))
+
+def dualdiff_reverse() -> Tool:
+    """This library, reverse mode."""
+    import dualdiff as dd
+
+    def gradient(f: Function) -> Function:
+        return dd.gradient(f, _argnums(f), mode="reverse")
+
+    transforms = {"gradient": gradient, "parameters": gradient, "jacobian": lambda f: dd.jacobian(f, mode="reverse")}
+    return Tool("dualdiff reverse", "", np, transforms)
 
 
 def autograd() -> Tool:
@@ -72,11 +103,17 @@ def autograd() -> Tool:
     import autograd as ag
     import autograd.numpy as ag_np
 
-    def jvp(f: Function) -> Function:
-        push = ag.make_jvp(f)
-        return lambda x, v: push(x)(v)
-
-    return Tool("autograd", _version("autograd"), ag_np, _transforms(ag.grad, ag.grad, ag.jacobian, jvp))
+    transforms = _transforms(
+        ag.grad,
+        parameters=lambda f: ag.grad(f, _argnums(f)),
+        derivative=ag.grad,
+        jacobian=ag.jacobian,
+        hessian=ag.hessian,
+        jvp=_with_direction(lambda f, x, v: ag.make_jvp(f)(x)(v)),
+        hvp=_with_direction(lambda f, x, v: ag.hessian_vector_product(f)(x, v)),
+        record=lambda f: lambda x: ag.make_vjp(f, x)[1],
+    )
+    return Tool("autograd", _version("autograd"), ag_np, transforms)
 
 
 def _jax(name: str, compile: bool) -> Tool:
@@ -92,12 +129,19 @@ def _jax(name: str, compile: bool) -> Tool:
 
         return transformed
 
-    def jvp(f: Function) -> Function:
-        return lambda x, v: jax.jvp(f, (x,), (v,))
-
-    transforms = _transforms(jax.grad, jax.grad, jax.jacfwd, jvp)
+    transforms = _transforms(
+        jax.grad,
+        parameters=lambda f: jax.grad(f, _argnums(f)),
+        derivative=jax.grad,
+        jacobian=jax.jacfwd,
+        hessian=jax.hessian,
+        jvp=_with_direction(lambda f, x, v: jax.jvp(f, (x,), (v,))),
+        hvp=_with_direction(lambda f, x, v: jax.jvp(jax.grad(f), (x,), (v,))[1]),
+    )
+    if not compile:
+        transforms["record"] = lambda f: lambda x: jax.vjp(f, x)[0]
     finished = {kind: finish(transform) for kind, transform in transforms.items()}
-    return Tool(name, _version("jax"), jnp, finished, lambda x: jnp.asarray(x, float))
+    return Tool(name, _version("jax"), jnp, finished, lambda x: jnp.asarray(x, float), traced=False)
 
 
 def jax_eager() -> Tool:
@@ -115,11 +159,21 @@ def torch() -> Tool:
     import torch as pt
     from torch import func
 
-    def jvp(f: Function) -> Function:
-        return lambda x, v: func.jvp(f, (x,), (v,))
+    transforms = _transforms(
+        func.grad,
+        parameters=lambda f: func.grad(f, _argnums(f)),
+        derivative=func.grad,
+        jacobian=func.jacrev,
+        hessian=func.hessian,
+        jvp=_with_direction(lambda f, x, v: func.jvp(f, (x,), (v,))),
+        hvp=_with_direction(lambda f, x, v: func.jvp(func.grad(f), (x,), (v,))[1]),
+        record=lambda f: lambda x: func.vjp(f, x)[0],
+    )
 
-    transforms = _transforms(func.grad, func.grad, func.jacrev, jvp)
-    return Tool("torch", _version("torch"), pt, transforms, lambda x: pt.as_tensor(x, dtype=pt.float64))
+    def array(x: Any) -> Any:
+        return pt.as_tensor(x, dtype=pt.float64)
+
+    return Tool("torch", _version("torch"), pt, transforms, array, traced=False)
 
 
 def fastdual() -> Tool:
@@ -151,29 +205,58 @@ def fastdual() -> Tool:
 
         return derived
 
-    transforms: dict[str, Transform] = {"derivative": derivative, "gradient": gradient, "jacobian": jacobian}
-    return Tool("fastdual", _version("fastdual"), np, transforms)
+    def hessian(f: Function) -> Function:
+        both = fd.autohess(lambda *x: f(np.array(x)))
+        return lambda x: both(*x)[1]
+
+    transforms = {"derivative": derivative, "gradient": gradient, "jacobian": jacobian, "hessian": hessian}
+    limits = {"gradient": DENSE}
+    return Tool("fastdual", _version("fastdual"), np, transforms, limits=limits, traced=False)
 
 
 def advect() -> Tool:
     """advect, not staged: reverse mode for gradients, forward mode for jvp."""
     import advect as ad
 
-    def jvp(f: Function) -> Function:
-        push = ad.jvp(f)
-        return lambda x, v: push(x, tangents=v)
-
-    return Tool("advect", _version("advect"), np, _transforms(ad.grad, ad.grad, ad.jacobian, jvp))
+    transforms = _transforms(
+        ad.grad,
+        parameters=lambda f: ad.grad(f, _argnums(f)),
+        derivative=ad.grad,
+        jacobian=ad.jacobian,
+        hessian=ad.hessian,
+        jvp=_with_direction(lambda f, x, v: ad.jvp(f)(x, tangents=v)),
+        hvp=_with_direction(lambda f, x, v: ad.hvp(f)(x, tangents=v)[1]),
+        record=lambda f: lambda x: ad.vjp(f)(x)[0],
+    )
+    return Tool("advect", _version("advect"), np, transforms)
 
 
 def dualpy() -> Tool:
     """dualpy: forward mode, dual arrays."""
     import dualpy as dp
 
-    def jvp(f: Function) -> Function:
-        return lambda x, v: dp.jvp(f, x, v)
+    transforms = _transforms(
+        dp.gradient,
+        derivative=dp.derivative,
+        jacobian=dp.jacobian,
+        hessian=dp.hessian,
+        jvp=_with_direction(lambda f, x, v: dp.jvp(f, x, v)),
+        hvp=_with_direction(lambda f, x, v: dp.hvp(f, v)(x)),
+    )
+    limits = {"gradient": DENSE, "hvp": DENSE}
+    return Tool("dualpy", _version("dualpy"), np, transforms, limits=limits)
 
-    return Tool("dualpy", _version("dualpy"), np, _transforms(dp.derivative, dp.gradient, dp.jacobian, jvp))
+
+def scipy_differences() -> Tool:
+    """SciPy's 2-point differences: half of the digits."""
+    from scipy.optimize import approx_fprime
+
+    def differences(f: Function) -> Function:
+        return lambda x: approx_fprime(x, f)
+
+    transforms = {"gradient": differences, "jacobian": differences}
+    limits = {"gradient": DENSE}
+    return Tool("differences", _version("scipy"), np, transforms, limits=limits, rtol=1e-5)
 
 
 def _version(package: str) -> str:
@@ -183,14 +266,23 @@ def _version(package: str) -> str:
         return ""
 
 
+def _from(name: str) -> Callable[[], Tool]:
+    """A tool of the module for compilers and patterns, which is looked into when it is asked for."""
+    return lambda: getattr(importlib.import_module(".sparse_tools", __package__), name)()  # type: ignore[no-any-return]
+
+
 # The package to look for, the tools it brings.
 TOOLS: dict[str, list[Callable[[], Tool]]] = {
-    "dualdiff": [dualdiff],
+    "dualdiff": [dualdiff, dualdiff_reverse],
     "advect": [advect],
+    "asdex": [_from("asdex")],
     "autograd": [autograd],
+    "casadi": [_from("casadi")],
     "dualpy": [dualpy],
     "fastdual": [fastdual],
     "jax": [jax_eager, jax_jit],
+    "scipy": [scipy_differences],
+    "sparsejac": [_from("sparsejac")],
     "torch": [torch],
 }
 
