@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 from .coverage import coverage
 from .custom import define_rule
 from .dual import Dual, DualArray, maximum, minimum, relu, value
-from .errors import DualdiffError, KinkError, KinkWarning, LeakedDualError, NotDifferentiableError, TangentLossError
+from .errors import (
+    DualdiffError,
+    KinkError,
+    KinkWarning,
+    LeakedDualError,
+    NotDifferentiableError,
+    StructureLostError,
+    TangentLossError,
+)
 from .forward import (
     derivative,
     gradient,
@@ -32,6 +40,7 @@ __all__ = [
     "LeakedDualError",
     "NonsmoothPoint",
     "NotDifferentiableError",
+    "StructureLostError",
     "TangentLossError",
     "compare_cost",
     "cost",

@@ -41,7 +41,8 @@ from .formula import (
 )
 from .forward import value_and_jacobian
 from .pytree import flatten
-from .trace import Trace, shown, table, trace
+from .steps import shown, table
+from .trace import Trace, trace
 
 __all__ = ["main"]
 

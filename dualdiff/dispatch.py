@@ -98,6 +98,7 @@ def scaled(t: Any, w: Any) -> bool:
 
 def scalar_call(function: Any, a: Any, b: Any) -> Any:
     """A function of two plain floats, one of them at least with a tangent; None where NumPy must decide."""
+    operands = a, b
     da = db = None
     tag = -1
     if type(a) is Dual:
@@ -112,7 +113,7 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     try:
         y = f(a, b)
         if isinstance(da if db is None else db, Structured):
-            return _scalar_structured(function, tag, (a, b), y, ((da, by_a), (db, by_b)))
+            return _scalar_structured(function, operands, tag, (a, b), y, ((da, by_a), (db, by_b)))
         if da is None:
             w = by_b(SCALAR, a, b, y)
             t = db * w
@@ -134,7 +135,7 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     return r
 
 
-def _scalar_structured(function: Any, tag: Any, values: Any, y: Any, parts: Any) -> Any:
+def _scalar_structured(function: Any, operands: Any, tag: Any, values: Any, y: Any, parts: Any) -> Any:
     """A function of plain floats whose tangents are structured; None where NumPy must decide."""
     terms = []
     for t, by in parts:

@@ -240,7 +240,7 @@ class Dual(Methods):
                     else:
                         t = self.tangent
                         if isinstance(t, Structured):
-                            r = dispatch._scalar_structured(ufunc, self._tag, (v,), y, ((t, slope),))
+                            r = dispatch._scalar_structured(ufunc, (x,), self._tag, (v,), y, ((t, slope),))
                             return dispatch.ufunc(ufunc, method, (x,), options) if r is None else r
                         t = t * w
                         if t == t if type(t) is float else dispatch.scaled(t, w):

@@ -7,7 +7,15 @@ import sys
 from types import FrameType
 from typing import Any
 
-__all__ = ["DualdiffError", "KinkError", "KinkWarning", "LeakedDualError", "NotDifferentiableError", "TangentLossError"]
+__all__ = [
+    "DualdiffError",
+    "KinkError",
+    "KinkWarning",
+    "LeakedDualError",
+    "NotDifferentiableError",
+    "StructureLostError",
+    "TangentLossError",
+]
 
 
 class DualdiffError(Exception):
@@ -49,6 +57,10 @@ def user_call() -> tuple[Any, FrameType | None]:
         function = frame.f_locals.get(entry, function) if entry else function
         frame = frame.f_back
     return function, frame
+
+
+class StructureLostError(DualdiffError, MemoryError):
+    """A sparse derivative would have become a dense array that does not fit: the message names the step."""
 
 
 def user_line() -> str:

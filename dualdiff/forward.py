@@ -321,6 +321,8 @@ def _gradient(
     name: str, f: Function, argnums: Argnums, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     call = Call(name, f, argnums, args, kwargs)
+    if mode == "auto":
+        mode = "forward" if sum(map(size_of, call.leaves)) == 1 or lexicographic() else "reverse"
     record = None if mode == "forward" else Record(call)
     if record is not None:
         values = record.values
@@ -420,7 +422,8 @@ def _jacobian(
     kwargs: dict[str, Any],
 ) -> tuple[Any, Any]:
     call = Call(name, f, argnums, args, kwargs)
-    record = None if mode == "forward" or sparse is not False else Record(call)
+    forward = mode == "forward" or sparse is not False or (mode == "auto" and lexicographic())
+    record = None if forward else Record(call)
     if sparse is not False:
         values, parts, rebuild = sparse_blocks(call, mode, chunk_size, sparse)
         blocks = [call.per_argument(b) for b in parts]

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .trace import Row, Trace, cell, factor
+from .steps import cell
+from .trace import Row, Trace, factor
 
 DRAWN = 60  # nodes that are laid out here; Graphviz is for more
 DIGITS = 4

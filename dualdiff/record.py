@@ -580,6 +580,7 @@ def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
 
             return dispatch.finish(Move(dual.as_array(ct), move))
     back, there = (lambda t: _take(t, numbers, len(shape))), (lambda t: _scatter(t, numbers, shape))
+    there.scatter = numbers, shape  # type: ignore[attr-defined]  # spaces that keep structure look at it
     tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
     return dispatch.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
 

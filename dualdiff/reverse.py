@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .dual import DualArray, numeric
+from .executors import chunk_of, passes
 from .pytree import flatten_as
 from .record import Cotangents, Recorded, Tape, order, real
 from .rules.table import plain, shape_of
@@ -25,6 +26,9 @@ class Record:
         self.leaves = [Recorded(self.tape) for _ in call.leaves]
         self.values, self.nodes, self.rebuild = call.run(self.leaves)
         self.order: list[Any] | None = None
+
+    def __reduce__(self) -> Any:
+        return Record, (self.call,)  # in another process f is recorded again
 
     def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         """The cotangents of the arguments' leaves for those of the result's, with `lead` axes of directions."""
@@ -128,7 +132,9 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     return value, pullback
 
 
-def jacobian_rows(call: Call, chunk_size: int | None, record: Record) -> list[list[Any]]:
+def jacobian_rows(
+    call: Call, chunk_size: int | None, record: Record, executor: Any = None, progress: bool = False
+) -> list[list[Any]]:
     """For each leaf of the result the Jacobian blocks with respect to each leaf of the arguments, a row a cotangent."""
     blocks = []
     for k, v in enumerate(record.values):
@@ -139,22 +145,16 @@ def jacobian_rows(call: Call, chunk_size: int | None, record: Record) -> list[li
         if record.nodes[k] is None or m == 0:
             blocks.append([_block(np.zeros(shape + shape_of(x), dtype_of(v))) for x in call.leaves])
             continue
-        chunk = chunk_size or max(1, SEED_BYTES // (8 * max([m, *map(size_of, call.leaves)])))
+        most = SEED_BYTES // (8 * max([m, *map(size_of, call.leaves)]))
+        chunk = chunk_of(call.name, m, chunk_size, most, executor)
         turns = (1, 1j) if is_complex(v) else (1,)
-        parts: list[list[list[Any]]] = [[[] for _ in call.leaves] for _ in turns]
-        for turn, part in zip(turns, parts):
-            for start in range(0, m, chunk):
-                p = min(chunk, m - start)
-                ct = np.zeros((p, m), dtype_of(v))
-                ct[np.arange(p), np.arange(start, start + p)] = turn
-                seeds: list[Any] = [None] * len(record.values)
-                lead = () if p == 1 else (p,)
-                seeds[k] = ct.reshape(lead + shape)[()] if lead or shape else number(ct[0, 0])
-                nodes = [n if j == k else None for j, n in enumerate(record.nodes)]
-                got = _pull(record, nodes, seeds, lead)
-                for at, x, g in zip(part, call.leaves, got):
-                    at.append(g if lead else np.reshape(g, (1, *shape_of(x))))
-        whole = [[g[0] if len(g) == 1 else np.concatenate(g) for g in part] for part in parts]
+        jobs = [(k, turn, start, min(start + chunk, m)) for turn in turns for start in range(0, m, chunk)]
+        parts = passes(call.name, reverse_pass, record, jobs, executor, progress)
+        each = len(jobs) // len(turns)
+        whole = [
+            [g[0] if each == 1 else np.concatenate(g) for g in zip(*parts[i : i + each])]
+            for i in range(0, len(jobs), each)
+        ]
         row = []
         for j, x in enumerate(call.leaves):
             first, second = whole[0][j], whole[1][j] if len(turns) > 1 else None
@@ -169,6 +169,19 @@ def jacobian_rows(call: Call, chunk_size: int | None, record: Record) -> list[li
             row.append(_block(block))
         blocks.append(row)
     return blocks
+
+
+def reverse_pass(record: Record, k: int, turn: Any, start: int, stop: int) -> list[Any]:
+    """Rows start to stop, times `turn`, of the Jacobian of the result's leaf k for each leaf of the arguments."""
+    v, p = record.values[k], stop - start
+    ct = np.zeros((p, size_of(v)), dtype_of(v))
+    ct[np.arange(p), np.arange(start, stop)] = turn
+    seeds: list[Any] = [None] * len(record.values)
+    lead = () if p == 1 else (p,)
+    seeds[k] = ct.reshape(lead + shape_of(v))[()] if lead or shape_of(v) else number(ct[0, 0])
+    nodes = [n if j == k else None for j, n in enumerate(record.nodes)]
+    got = _pull(record, nodes, seeds, lead)
+    return got if lead else [np.reshape(g, (1, *shape_of(x))) for x, g in zip(record.call.leaves, got)]
 
 
 def _pull(record: Record, nodes: list[Any], seeds: list[Any], lead: tuple[int, ...]) -> list[Any]:

@@ -21,7 +21,8 @@ import numpy as np
 from . import tangents as maps
 from .dispatch import move as moved
 from .dual import Dual, buffer
-from .errors import DualdiffError, user_line
+from .errors import StructureLostError, user_line
+from .record import scatter
 from .rules.table import Move
 from .tangents import Shape, Structured, finite, ndim, scale
 
@@ -30,10 +31,6 @@ Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a
 DENSE_BYTES = 2**28  # what a tangent may take when it turns dense
 FEW = 32  # terms a sum may stay local with
 SHORT = 1000  # directions up to which single elements are dense at once: Python loops are faster so
-
-
-class StructureLostError(DualdiffError, MemoryError):
-    """A sparse derivative would have become a dense array that is too large."""
 
 
 class Space:
@@ -287,13 +284,19 @@ class RowLocal(Structured):
         if function in _ELEMENTWISE:
             return RowLocal(self.space, shape, [(s, function(float(w) if type(w) is int else w)) for s, w in self.terms])
         matrix = getattr(function, "matrix", None)
-        if matrix is not None and matrix.nnz:
-            return self._times(matrix, shape)
-        return function(self.dense())
+        numbers, to = getattr(function, "scatter", (None, ()))
+        t = None
+        if matrix is not None:
+            t = self._times(matrix, shape)
+        elif numbers is not None and np.shape(numbers) == shape:
+            t = self._spread(np.ravel(numbers), to)
+        return function(self.dense()) if t is None else t
 
     def _times(self, matrix: Any, shape: Shape) -> Any:
         """The product of a sparse matrix and the last axis: the j-th elements of all its rows make up one selection."""
         count = np.diff(matrix.indptr)
+        if not matrix.nnz or count.size * int(count.max()) * 8 > DENSE_BYTES:
+            return None
         at = matrix.indptr[:-1, None] + np.arange(count.max())
         used = np.arange(count.max()) < count[:, None]
         at = np.where(used, at, 0)
@@ -302,6 +305,22 @@ class RowLocal(Structured):
             w = _full(w, shape)[..., columns] if ndim(w) else w
             terms.append((np.where(used, s[..., columns], 0), _scaled(w, data, False, finite(data))[0]))
         return self._summed((*shape[:-1], matrix.shape[0]), terms)
+
+    def _spread(self, at: Any, shape: Shape) -> Any:
+        """Elements added into zeros of `shape` at flat numbers from 1, 0 nowhere: the j-th ones of all places together."""
+        order = np.argsort(at, kind="stable")
+        order = order[np.searchsorted(at[order], 1) :]
+        place = at[order] - 1
+        rank = np.arange(place.size) - np.searchsorted(place, place)
+        if prod(shape) * int(rank.max(initial=0)) * 8 > DENSE_BYTES:
+            return None
+        source = np.full((prod(shape), int(rank.max(initial=-1)) + 1), at.size)
+        source[place, rank] = order
+        source, terms = source.reshape(*shape, -1), []
+        for s, w in self.terms:
+            w = np.concatenate([np.ravel(_full(w, s.shape)), np.zeros(1)])[source] if ndim(w) else w
+            terms.append((np.append(s, np.zeros(1, s.dtype))[source], w))
+        return self._summed(shape, terms)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
         if new is not None and not isinstance(new, RowLocal):
@@ -476,16 +495,7 @@ def _placed(space: Space, shape: Shape, s: Any, w: Any) -> Any:
             return out
 
         return place(w)
-    # Element numbers in order of their places: the i-th of each place makes up array i, and these are summed.
-    at = _places(space, shape, s)
-    order = np.argsort(at, kind="stable")
-    order = order[np.searchsorted(at[order], 1) :]
-    at = at[order] - 1
-    rank = np.arange(at.size) - np.searchsorted(at, at)
-    chosen = np.full((int(rank.max(initial=0)) + 1, prod(size)), w.size)
-    chosen[rank, at] = order
-    padded = np.concatenate([np.ravel(w), np.zeros(1)])
-    return np.sum(padded[chosen], axis=0).reshape(size)
+    return scatter(w, _places(space, shape, s).reshape(s.shape), size)
 
 
 def _writable(v: Any, like: Any) -> Any:
@@ -511,6 +521,6 @@ def lost(shape: Shape, n: int) -> StructureLostError:
     what = f"np.{name}" if name else "a step"
     return StructureLostError(
         f"{what}{user_line()}{f', `{text}`,' if text else ''} lets each of {prod(shape):,} results depend on many of {n:,} "
-        "inputs: their derivatives, dense, do not fit. Sums over a few elements, slices, indexing and elementwise "
-        "functions stay sparse; differentiate the parts before and after this step by themselves, or use jvp"
+        "inputs, and dense derivatives do not fit. Elementwise functions, indexing and short sums stay sparse; return a "
+        "sum over everything as a result of its own (in a tuple), or give the pattern of the Jacobian as sparse=pattern"
     )

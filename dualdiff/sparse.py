@@ -13,7 +13,6 @@ from .rules.table import shape_of
 from .sweep import (
     SEED_BYTES,
     Call,
-    Function,
     check_holomorphic,
     dtype_of,
     is_complex,
@@ -40,19 +39,6 @@ def sparse_blocks(
         values, ts, rebuild = local_sweep(call, keep=True)
         return values, [csr_blocks(call, t, v) for t, v in zip(ts, values)], rebuild
     return _with_pattern(call, chunk_size, sparse)
-
-
-def sparse_hessian(f: Function, argnums: int = 0) -> Function:
-    """The Hessian of a scalar function of one array as a CSR array, symmetric: the Jacobian of its gradient."""
-    from . import forward  # which calls this module
-
-    jacobian = forward.jacobian(forward.gradient(f, argnums), argnums, sparse=True)
-
-    def hessian(*args: Any, **kwargs: Any) -> Any:
-        half = jacobian(*args, **kwargs) * 0.5
-        return (half + half.T).tocsr()
-
-    return hessian
 
 
 def csr_blocks(call: Call, t: Any, v: Any) -> list[Any]:

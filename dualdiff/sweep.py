@@ -10,11 +10,11 @@ import numpy as np
 
 from .buffers import follow, lost_in_array
 from .dual import Dual, DualArray, _live, _tags, _wrap, numeric
-from .errors import DualdiffError, LeakedDualError
+from .errors import DualdiffError, LeakedDualError, StructureLostError
 from .executors import chunk_of, passes
 from .kinks import lexicographic
 from .pytree import flatten
-from .rowlocal import RowLocal, Space, StructureLostError
+from .rowlocal import RowLocal, Space
 from .rules.table import plain, shape_of
 
 Function = Callable[..., Any]

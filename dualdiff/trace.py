@@ -7,7 +7,6 @@ transpose between a row and its operands: all numbers of a trace are of one reco
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import operator
@@ -18,17 +17,18 @@ import numpy as np
 
 from .dual import Dual, numeric
 from .pytree import flatten, flatten_as
-from .record import Combine, Cotangents, Recorded, order, real
+from .record import Combine, Cotangents, order, real
 from .reverse import Record
 from .rules.table import plain, shape_of
+from .steps import Step, Steps, cell, constant, table
 from .sweep import Call, Function, dtype_of, is_complex, number, size_of
 from .tangents import hush, unhush
 
 __all__ = ["Row", "Trace", "trace"]
 
-WHOLE = 8  # arrays of up to so many elements are shown whole, larger ones by shape and norm
 MOST_SEEDS = 4  # inputs, up to which each gets a direction of its own
 JACOBIAN = 36  # elements of a local Jacobian that is still computed
+age = operator.attrgetter("serial")
 
 
 class Row(NamedTuple):
@@ -45,199 +45,6 @@ class Row(NamedTuple):
     tangent: tuple[Any, ...]
     adjoint: Any
     local: tuple[Any, ...]
-
-
-# ---------------------------------------------------------------- numbers and tables as text
-
-
-def shown(x: Any, digits: int, limit: float = math.inf) -> str:
-    """A number, whole ones in full, or an array on one line; of a long axis the first three elements and the last.
-
-    >>> shown(6.0, 6), shown(2 / 3, 3), shown([-0.0, 1e-9], 6), shown(np.arange(9.0), 6, limit=8)
-    ('6', '0.667', '[0, 1e-09]', '[0, 1, 2, ..., 8]')
-    """
-    x = np.asarray(x)
-    if x.ndim:
-        cells = [shown(part, digits, limit) for part in (x if len(x) <= limit else [*x[:3], x[-1]])]
-        return f"[{', '.join(cells if len(x) <= limit else [*cells[:3], '...', cells[3]])}]"
-    v = x.item()
-    if isinstance(v, float) and v.is_integer() and abs(v) < 1e15:
-        return str(int(v))
-    return str(v) if isinstance(v, bool) else f"{v:.{digits}g}"
-
-
-def table(lines: list[list[str]], fixed: int, widest: float = math.inf) -> list[str]:
-    """Aligned columns under a header, a bar after the first `fixed`; of too many columns the first and the last."""
-    widths = [max(map(len, column)) + 2 for column in zip(*lines)]
-    if sum(widths) > widest:
-        keep = max(fixed + 1, sum(np.cumsum(widths) < widest - widths[-1] - 5))
-        if keep < len(widths) - 2:
-            return table([[*line[:keep], "...", line[-1]] for line in lines], fixed)
-    rows = []
-    for line in lines:
-        cells = [c.ljust(w - 2) if k < min(fixed, 2) else c.rjust(w - 2) for k, (c, w) in enumerate(zip(line, widths))]
-        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}".rstrip())
-    rows.insert(1, "".join("┼" if k == rows[0].index("│") else "─" for k in range(len(rows[0]))))
-    return rows
-
-
-def cell(x: Any, digits: int = 6, short: bool = False) -> str:
-    """A value in a table: a small array whole, a large one by its shape and, unless `short`, its norm."""
-    if np.size(x) <= WHOLE:
-        return shown(x, digits)
-    shape = "×".join(map(str, np.shape(x)))
-    return f"({shape})" if short else f"({shape}) norm {shown(np.linalg.norm(np.ravel(x)), min(digits, 4))}"
-
-
-def factor(local: Any, digits: int) -> str:
-    """A local derivative in a product or on an edge."""
-    if local is None or np.ndim(local) > 2:
-        return "J" if local is None else f"J({'×'.join(map(str, np.shape(local)))})"
-    return cell(local, digits, short=True)
-
-
-# ---------------------------------------------------------------- taking down the steps
-
-
-class _Step:
-    """A row in the making: its operation with {} for the operands, whose nodes are the sources."""
-
-    __slots__ = ("element", "name", "nodes", "operands", "sources", "text", "value")
-
-    def __init__(self, text: str, sources: list[Any], node: Any, value: Any, element: bool = False) -> None:
-        self.text, self.sources, self.nodes, self.element = text, sources, [node], element
-        self.value = np.array(plain(value))[()]  # a copy, before f writes into it
-        self.name, self.operands = "", [*sources]
-
-
-class _Steps(list[Any]):
-    """The rows of a tape: each primitive is written down at once, since a later assignment changes its operands."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.of: dict[Any, _Step] = {}  # node -> its step
-        self.elements: dict[Any, _Step] = {}  # x[0] taken twice is one row
-        self.buffers: dict[Any, str] = {}  # leaves that are no inputs
-
-    def forget(self) -> None:
-        """Let go of the nodes, whose tape knows this list."""
-        self.clear()
-        self.of.clear()
-        self.elements.clear()
-        self.buffers.clear()
-
-    def append(self, primitive: Any) -> None:
-        function, args, options, result = primitive
-        node, sources = result.tangent, []  # type: ignore[var-annotated]
-        if node in self.of:
-            return
-        if function is operator.getitem:
-            text, key = self.write(args[0], sources), args[1]
-            parts = key if type(key) is tuple else (key,)
-            text = f"{text}[{', '.join(map(_index, parts))}]"
-            if all(type(k) in (int, slice, type(...), type(None)) for k in parts):
-                twin = self.elements.setdefault((sources[0], repr(key)), _Step(text, sources, node, result.value, True))
-                if twin.nodes != [node]:
-                    twin.nodes.append(node)
-                    self.of[node] = twin
-                    return
-                return self.add(node, twin)
-        elif function is operator.setitem:
-            array, key, new = args
-            old = node.parents[0]
-            view = array._link.base is not None and array._tangent in self.of  # of which the old tangent is left
-            sources += [old, array._tangent] if view else [old]
-            self.buffers.setdefault(old, "array")
-            keys = ", ".join(map(_index, key if type(key) is tuple else (key,)))
-            text = f"{'{} with {}' if view else '{}'}[{keys}] ← {self.write(new, sources)}"
-        elif len(args) == 2 and type(args[0]) is type(args[1]) is tuple and callable(args[1][0][-1]):  # of floats
-            items = []
-            for v, (t, _) in zip(*args):
-                sources += [] if t is None else [t]
-                items.append(_constant(v) if t is None else "{}")
-            text = _operation(function, items, [])
-        else:
-            items = [self.write(x, sources) for x in args]
-            while items and items[-1] == "None":
-                items.pop()
-            given = {k: v for k, v in options.items() if not _default(k, v)}
-            text = _operation(function, items, [f"{k}={self.write(v, sources)}" for k, v in given.items()])
-        self.add(node, _Step(text, sources, node, result.value))
-
-    def add(self, node: Any, step: _Step) -> None:
-        self.of[node] = step
-        super().append(step)
-
-    def write(self, x: Any, sources: list[Any]) -> str:
-        """An argument as text; numbers that carry tangents of this recording are sources, and {} in the text."""
-        if isinstance(x, Dual) and isinstance(x.tangent, Recorded) and x.tangent.tape.rows is self:
-            sources.append(self.known(x.tangent, x.value))
-            return "{}"
-        if type(x) in (list, tuple):
-            items = ", ".join([self.write(v, sources) for v in x])
-            return f"[{items}]" if type(x) is list else f"({items}{',' * (len(x) == 1)})"
-        return _constant(x)
-
-    def known(self, node: Any, value: Any) -> Any:
-        """The node, which has a step from now on unless it is a leaf."""
-        if not node.parents:
-            self.buffers.setdefault(node, _constant(plain(value)))
-        elif node not in self.of:  # a view looked up again after an assignment
-            sources, todo = [], list(node.parents)
-            while todo:
-                n = todo.pop()
-                if n in self.of or not n.parents:
-                    sources.append(n)
-                else:
-                    todo += n.parents
-            self.add(node, _Step("part of " + ", ".join(["{}"] * len(sources)), sources, node, value))
-        return node
-
-
-def _default(name: str, v: Any) -> bool:
-    """Whether an option says nothing."""
-    said = {"where": v is True, "keepdims": v is False, "order": v in ("C", "K") if isinstance(v, str) else False}
-    return v is None or repr(v) == "<no value>" or said.get(name, False)
-
-
-def _index(k: Any) -> str:
-    if isinstance(k, slice):
-        return ":".join("" if v is None else str(v) for v in (k.start, k.stop, k.step)[: 2 + (k.step is not None)])
-    return "..." if k is ... else _constant(k)
-
-
-def _constant(x: Any) -> str:
-    """An operand without a tangent, by value where that is short; braces are doubled, since it goes into a template."""
-    x = plain(x)
-    if isinstance(x, str) or x is None or isinstance(x, bool | int):
-        text = repr(x)
-    elif isinstance(x, float | complex | np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fciub":
-        text = shown(x, 6) if np.size(x) <= WHOLE else f"array({'×'.join(map(str, np.shape(x)))})"
-    else:
-        text = getattr(x, "__name__", None) or type(x).__name__
-    return text.replace("{", "{{").replace("}", "}}")
-
-
-@functools.cache
-def _forms() -> dict[Any, str]:
-    from .formula import OPERATORS
-
-    return {function: form for form, function in OPERATORS.values()}
-
-
-_age = operator.attrgetter("serial")
-_SPOKEN = {"absolute": "abs", "maximum": "max", "minimum": "min", "positive_part": "relu"}
-
-
-def _operation(function: Any, items: list[str], options: list[str]) -> str:
-    """An operation as a reader would write it."""
-    form = _forms().get(function, "")
-    if form and form.count("{}") == len(items) and not options:
-        return form.format(*[f"({x})" if x.startswith("-") else x for x in items])
-    name = getattr(function, "__name__", "array")
-    if function is None:
-        return f"[{', '.join(items)}]"
-    return f"{_SPOKEN.get(name, name)}({', '.join([*items, *options])})"
 
 
 # ---------------------------------------------------------------- the trace
@@ -307,7 +114,7 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
         raise ValueError("trace: an argument carries tangents of a derivative call; trace plain numbers, outside of it")
     names = _inputs(f, args)
     directions, seeds = _seeds(call, names, seed)
-    steps = _Steps()
+    steps = Steps()
     try:
         record = Record(call, steps)
         try:
@@ -319,9 +126,9 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
 
 
 def _trace(
-    f: Function, record: Record, names: list[str], directions: list[str], seeds: Any, steps: _Steps, cotangent: Any
+    f: Function, record: Record, names: list[str], directions: list[str], seeds: Any, steps: Steps, cotangent: Any
 ) -> Trace:
-    inputs = [_Step("input", [], node, x) for node, x in zip(record.leaves, record.call.leaves)]
+    inputs = [Step("input", [], node, x) for node, x in zip(record.leaves, record.call.leaves)]
     for step, name in zip(inputs, names):
         step.name = name
         steps.of[step.nodes[0]] = step
@@ -358,12 +165,12 @@ def _trace(
     for label, node, v in zip(_results(f, names, len(record.values)), record.nodes, record.values):
         if node is None or node not in steps.of:  # it does not depend on the inputs
             zero = np.zeros(np.shape(v))[()]
-            rows.append(Row(label, _constant(v), (), plain(v), (number(zero),) * len(directions), number(zero + 1), ()))
+            rows.append(Row(label, constant(v), (), plain(v), (number(zero),) * len(directions), number(zero + 1), ()))
         results[label] = steps.of[node].name if node in steps.of else label
     return Trace(rows, tuple(directions), results)
 
 
-def _needed(record: Record, steps: _Steps) -> list[_Step]:
+def _needed(record: Record, steps: Steps) -> list[Step]:
     """The steps that the result depends on, in order, each with its operands; those inside of a rule drop out."""
     used = {id(steps.of[n]) for n in record.nodes if n in steps.of}
     kept = []
@@ -382,7 +189,7 @@ def _needed(record: Record, steps: _Steps) -> list[_Step]:
                 seen.add(node)
                 todo += node.parents
         step.operands = []
-        for n in [*step.sources, *sorted(reached - stop, key=_age)]:
+        for n in [*step.sources, *sorted(reached - stop, key=age)]:
             operand = steps.of.get(n)
             if operand is None:
                 continue
@@ -392,7 +199,7 @@ def _needed(record: Record, steps: _Steps) -> list[_Step]:
     return kept[::-1]
 
 
-def _local(step: _Step, steps: _Steps) -> tuple[Any, ...]:
+def _local(step: Step, steps: Steps) -> tuple[Any, ...]:
     """The derivative of a step by each of its operands: cotangents pulled back through the nodes in between."""
     stop = {n for s in step.operands for n in s.nodes}
     between, todo = set(), [n for n in step.nodes[:1] if stop]
@@ -401,7 +208,7 @@ def _local(step: _Step, steps: _Steps) -> tuple[Any, ...]:
         if n not in between and n not in stop:
             between.add(n)
             todo += n.parents
-    nodes = sorted(between, key=_age, reverse=True)
+    nodes = sorted(between, key=age, reverse=True)
     shape, m, dtype = np.shape(step.value), np.size(step.value), dtype_of(step.value)
     weighted = all(isinstance(n, Combine) for n in nodes)  # sums of weights times operands: elementwise
     slopes = [s for s in step.operands if not shape or (weighted and np.shape(s.value) == shape)]
@@ -446,7 +253,8 @@ def _adjoints(record: Record, cotangent: Any) -> dict[Any, Any]:
                 raise ValueError(f"trace: a cotangent has shape {np.shape(s)}, the result it belongs to {shape_of(v)}")
         seeds = [np.array(numeric(s, "trace: the cotangent"))[()] for s in given]
     cts = Cotangents(record.nodes, [number(s) for s in seeds], order(record.nodes), careful=True)
-    cts.visited = found = {}
+    found: dict[Any, Any] = {}
+    cts.visited = found
     cts.run()
     return found | cts.of  # in which those of the leaves are left
 
@@ -488,7 +296,7 @@ def _paths(name: str, x: Any) -> list[str]:
     return [leaf for path, part in parts.items() for leaf in _paths(path, part)] if parts else [name]
 
 
-def _number(f: Function, names: list[str], kept: list[_Step]) -> None:
+def _number(f: Function, names: list[str], kept: list[Step]) -> None:
     """Name the steps v1, v2, ..., elements of inputs as they are written."""
     letter = next(c for c in "vwtuzabcdefgh" if not any(re.match(rf"{c}\d", name) for name in names))
     inputs, k = {*names}, 0
@@ -537,6 +345,13 @@ def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any
             )
     labels = [f"tangent {k + 1}" for k in range(lead[0])] if lead else ["tangent"]
     return labels, [np.asarray(t).reshape(len(labels), *shape_of(x)) for t, x in zip(given, call.leaves)]
+
+
+def factor(local: Any, digits: int) -> str:
+    """A local derivative in a product or on an edge."""
+    if local is None or np.ndim(local) > 2:
+        return "J" if local is None else f"J({'×'.join(map(str, np.shape(local)))})"
+    return cell(local, digits, short=True)
 
 
 class Trace:

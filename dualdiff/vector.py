@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .forward import _transform, derivative, gradient, jacobian, jvp
+from .kinks import lexicographic
 from .pytree import flatten, flatten_as
 from .rules.table import shape_of
 from .sweep import Argnums, Function
@@ -66,7 +67,8 @@ def _inner(args: tuple[Any, ...], argnums: Argnums) -> str:
         leaves = [leaf for k in numbers for leaf in flatten(args[k])[0]]
     except (IndexError, TypeError):
         return "forward"  # which says what is wrong
-    return "forward" if sum(int(np.prod(shape_of(leaf))) for leaf in leaves) <= _FEW else "reverse"
+    few = sum(int(np.prod(shape_of(leaf))) for leaf in leaves) <= _FEW
+    return "forward" if few or lexicographic() else "reverse"
 
 
 def _sparse_hessian(f: Function, argnums: Argnums, sparse: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

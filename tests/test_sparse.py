@@ -11,7 +11,7 @@ import scipy.sparse
 
 import dualdiff as dd
 from dualdiff import rowlocal
-from dualdiff.sparse import group_columns, sparse_hessian
+from dualdiff.sparse import group_columns
 
 from .test_rowlocal import STENCILS
 from .test_structured import call_leaves
@@ -190,7 +190,7 @@ def contacts(x: Any) -> Any:
 @pytest.mark.parametrize("f", [rosenbrock, contacts])
 def test_hessians(f: Any, n: int) -> None:
     x = RNG.normal(size=n)
-    got, due = sparse_hessian(f)(x), dd.jacobian(dd.gradient(f), chunk_size=n)(x)
+    got, due = dd.hessian(f, sparse=True)(x), dd.jacobian(dd.gradient(f), chunk_size=n)(x)
     np.testing.assert_allclose(got.toarray(), due, atol=1e-9)
     assert (got != got.T).nnz == 0
     assert got.nnz <= 4 * n
@@ -199,7 +199,7 @@ def test_hessians(f: Any, n: int) -> None:
 def test_hessian_of_a_hundred_thousand() -> None:
     n = 10**5
     x = np.linspace(-1, 1, n)
-    h = sparse_hessian(rosenbrock)(x)
+    h = dd.hessian(rosenbrock, sparse=True)(x)
     assert h.nnz == 3 * n - 2
     np.testing.assert_allclose(h.diagonal()[1:-1], 1200 * x[1:-1] ** 2 - 400 * x[2:] + 202, rtol=1e-12)
     np.testing.assert_allclose(h.diagonal(1), -400 * x[:-1], rtol=1e-12)
