@@ -131,13 +131,16 @@ def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[st
     return [*lines, "", *table([["Jacobian", *directions(inputs)], *rows], 1)]
 
 
+ASCII = str.maketrans("│─┼×↓↑←→", "|-+*v^<>")
+
+
 def write(lines: Iterable[str]) -> None:
     """Print, with ASCII in the place of what stdout's encoding can't take."""
     text, encoding = "\n".join(lines), getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = text.translate(str.maketrans("│─┼×↓↑←→", "|-+*v^<>")).encode(encoding, "backslashreplace").decode(encoding)
+        text = text.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
     print(text)
 
 
@@ -215,7 +218,11 @@ def run(argv: Sequence[str]) -> None:
     else:
         inputs, call = arguments(f, inputs)
     if options.graph:
-        return write([getattr(traced(f, call, inputs), options.graph)().rstrip()])
+        steps = traced(f, call, inputs)
+        try:
+            return write([getattr(steps, options.graph)().rstrip()])
+        except ValueError as exc:  # too large a picture
+            raise CommandError(str(exc)) from None
     lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
     if options.trace and inputs:
         steps = traced(f, call, inputs)

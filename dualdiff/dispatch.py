@@ -15,7 +15,7 @@ import numpy as np
 from . import dual
 from .dual import _ARRAYS, Dual, DualArray, Link, _array, _new, _wrap, as_array, buffer, numeric
 from .errors import NotDifferentiableError, tangent_loss, user_line
-from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special, sparse
+from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, sparse, special
 from .rules.elementwise import ARRAY, SCALAR
 from .rules.table import ACCUMULATE, REDUCE, Elementwise, Move, Plan, plain, shape_of
 from .tangents import Structured, combine, expand, gather, hush, scale, unhush
@@ -91,11 +91,6 @@ BINARY = {f: r for f, r in _scalar.items() if len(r) == 3}
 dual._unary, dual._binary = UNARY.get, BINARY.get
 
 
-def scaled(t: Any, w: Any) -> bool:
-    """Whether w * t needed no strong zero: t has one direction or many, and w is finite."""
-    return type(t) is np.ndarray and w - w == 0
-
-
 def scalar_call(function: Any, a: Any, b: Any) -> Any:
     """A function of two plain floats, one of them at least with a tangent; None where NumPy must decide."""
     operands = a, b
@@ -112,13 +107,14 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     f, by_a, by_b = BINARY[function]
     try:
         y = f(a, b)
-        if isinstance(da if db is None else db, Structured):
-            return _scalar_structured(function, operands, tag, (a, b), y, ((da, by_a), (db, by_b)))
         if da is None:
             w = by_b(SCALAR, a, b, y)
-            t = db * w
+            t = db if type(db) is not float and isinstance(db, Structured) else db * w
         else:
             w = by_a(SCALAR, a, b, y)
+            if type(da) is not float and isinstance(da, Structured):
+                other = () if db is None else ((db, by_b(SCALAR, a, b, y)),)
+                return scalar_structured(function, operands, tag, y, ((da, w), *other))
             t = da * w
             if db is not None:
                 v = by_b(SCALAR, a, b, y)
@@ -126,7 +122,14 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
                 w = w + v - v
     except (ArithmeticError, ValueError, TypeError):
         return None  # outside math's domain, where NumPy has an answer
-    if type(y) is not float or not (t == t if type(t) is float else scaled(t, w)):
+    if type(t) is not float:
+        if isinstance(t, Structured):
+            return scalar_structured(function, operands, tag, y, ((t, w),))
+        if type(t) is not np.ndarray or w - w != 0:
+            return None
+    elif t != t:
+        return None  # maybe a strong zero
+    if type(y) is not float:
         return None
     r = _new(Dual)
     r.value = y
@@ -135,21 +138,17 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     return r
 
 
-def _scalar_structured(function: Any, operands: Any, tag: Any, values: Any, y: Any, parts: Any) -> Any:
-    """A function of plain floats whose tangents are structured; None where NumPy must decide."""
-    terms = []
-    for t, by in parts:
-        if t is not None:
-            if not isinstance(t, Structured) or t.nonlinear:  # dense beside structured: as arrays
-                return None
-            w = by(SCALAR, *values, y)
-            if w - w != 0:
-                return None
-            if type(w) is not int or w:
-                terms.append((t, (), w))
+def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any) -> Any:
+    """The same for structured tangents, each with its weight."""
     if type(y) is not float:
         return None
-    return _structured(function, terms, (values, parts), (), y, (), tag, False)
+    terms = []
+    for t, w in parts:
+        if not isinstance(t, Structured) or t.nonlinear or w - w != 0:
+            return None
+        if type(w) is not int or w:
+            terms.append((t, (), w))
+    return _structured(function, terms, operands, (), y, (), tag, False)
 
 
 def _structured(

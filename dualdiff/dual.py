@@ -239,16 +239,19 @@ class Dual(Methods):
                         pass  # outside math's domain, where NumPy has an answer
                     else:
                         t = self.tangent
-                        if isinstance(t, Structured):
-                            r = dispatch._scalar_structured(ufunc, (x,), self._tag, (v,), y, ((t, slope),))
-                            return dispatch.ufunc(ufunc, method, (x,), options) if r is None else r
-                        t = t * w
-                        if t == t if type(t) is float else dispatch.scaled(t, w):
-                            r = _new(Dual)
-                            r.value = y
-                            r.tangent = t
-                            r._tag = self._tag
-                            return r
+                        kind = type(t)
+                        if kind is float or kind is np.ndarray:
+                            t = t * w
+                            if t == t if kind is float else w - w == 0:
+                                r = _new(Dual)
+                                r.value = y
+                                r.tangent = t
+                                r._tag = self._tag
+                                return r
+                        elif isinstance(t, Structured):
+                            r = dispatch.scalar_structured(ufunc, (x,), self._tag, y, ((t, w),))
+                            if r is not None:
+                                return r
         elif not options and method == "__call__" and _binary(ufunc) is not None:
             r = dispatch.scalar_call(ufunc, x, more[0])
             if r is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
+from typing import Any
 from types import FrameType
 from typing import Any
 
@@ -75,3 +77,22 @@ _KEEP = "np.zeros_like(x), np.zeros(n, like=x) or a list keep it; dd.value(x) sa
 def tangent_loss(what: str, instead: str = "") -> TangentLossError:
     """The error for a place where a derivative would be dropped silently."""
     return TangentLossError(f"{what} would lose the derivative{user_line()}: {instead or _KEEP}")
+
+
+def structure_lost(results: int, n: int) -> StructureLostError:
+    """The error for a step that would make dense derivatives of so many results by n inputs."""
+    frame: Any = sys._getframe(1)
+    name = text = ""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("dualdiff", "numpy"):
+            text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            break
+        function = next((frame.f_locals[k] for k in ("func", "ufunc", "function") if frame.f_locals.get(k)), None)
+        name = getattr(function, "__name__", name)
+        frame = frame.f_back
+    return StructureLostError(
+        f"{f'np.{name}' if name else 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "
+        f"results depend on many of {n:,} inputs, and dense derivatives do not fit. Elementwise functions, indexing and "
+        "short sums stay sparse; return a sum over everything as a result of its own (in a tuple), or give the pattern "
+        "of the Jacobian as sparse=pattern"
+    )

@@ -88,7 +88,8 @@ class _Work:
     def __init__(self, name: str, run: Callable[..., Any], shared: Any) -> None:
         state = _STATE.get()
         self.name, self.content, self._packed = name, (run, shared), b""
-        self.settings = (np.geterr(), "subgradient" if state is None else state.mode, 0.0 if state is None else state.tol)
+        mode, tol = ("subgradient", 0.0) if state is None else (state.mode, state.tol)
+        self.settings = (np.geterr(), mode, tol)
 
     def packed(self) -> bytes:
         if self.settings[1] == "find":

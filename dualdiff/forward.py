@@ -354,9 +354,9 @@ def jacobian(
         How many directions one sweep carries, in reverse mode those of the result. 1 makes n forward passes with one
         direction each; None as many as fit into seeds of 256 MB, mostly all. f is called once a sweep; the result is
         the same for every chunk size.
-        With None, and more than 128 elements in the arguments, tangents are row-local: only the elements of the argument
-        on which each result depends are stored, until a step mixes too many of them, from where on they are dense. If
-        that would take more than 256 MB, the sweep starts again in dense chunks.
+        With None, and more than 128 elements in the arguments, tangents are row-local: of each result only the elements
+        of the argument are stored on which it depends, until a step mixes too many of them, from where on they are
+        dense. If that would take more than 256 MB, the sweep starts again in dense chunks.
     sparse : bool or sparse array, optional
         True gives SciPy CSR arrays of shape (out.size, in.size), one for each argument, in one sweep and without any
         dense array in between. Every element that can differ from 0 is stored; indices are sorted. A sparse array of
@@ -374,8 +374,8 @@ def jacobian(
     ValueError, TypeError
         If argnums, mode or chunk_size make no sense, or f's result is not numeric.
     StructureLostError
-        A MemoryError: with sparse=True, where a dense array of derivatives would be needed that does not fit. The message
-        names the step.
+        A MemoryError: with sparse=True, where a dense array of derivatives would be needed that does not fit. The
+        message names the step.
 
     Examples
     --------

@@ -133,7 +133,7 @@ def svg(trace: Trace) -> str:
         import graphviz  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         return str(graphviz.Source(dot(trace)).pipe(format="svg", encoding="utf-8"))
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise ValueError(
             f"svg: a graph of {len(trace.rows)} nodes is more than the {DRAWN} that are drawn without Graphviz, which "
             f"is missing ({type(error).__name__}); install it and its Python package graphviz, or use .dot() elsewhere"

@@ -1,17 +1,15 @@
 """Row-local tangents: each element of a value depends on a few elements of the argument, and only those are stored.
 
 The tangent of a value is a sum of a few terms diag(weights) @ selection. A selection is an array of the value's shape
-with the numbers, from 1, of the directions it picks; 0 picks nothing. It is a view of one `arange` wherever it can be, so
-that a slice costs nothing and two selections are compared by their first number and their strides. The identity is one
-term with weight 1. An elementwise function scales the weights, a slice slices both, a sum merges terms that select the
-same. So stencils, networks of residuals and elementwise models cost O(nonzeros), without colouring and without a
+with the numbers, from 1, of the directions it picks; 0 picks nothing. It is a view of one `arange` wherever it can be,
+so that a slice costs nothing and two selections are compared by their first number and their strides. The identity is
+one term with weight 1. An elementwise function scales the weights, a slice slices both, a sum merges terms that select
+the same. So stencils, networks of residuals and elementwise models cost O(nonzeros), without colouring and without a
 pattern. What mixes everything turns dense: an array with all directions on a leading axis.
 """
 
 from __future__ import annotations
 
-import linecache
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
@@ -21,12 +19,12 @@ import numpy as np
 from . import tangents as maps
 from .dispatch import move as moved
 from .dual import Dual, buffer
-from .errors import StructureLostError, user_line
+from .errors import structure_lost
 from .record import scatter
 from .rules.table import Move
 from .tangents import Shape, Structured, finite, ndim, scale
 
-Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a number, or an array that broadcasts to it
+Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a number, or an array that fits it
 
 DENSE_BYTES = 2**28  # what a tangent may take when it turns dense
 FEW = 32  # terms a sum may stay local with
@@ -59,6 +57,13 @@ class Space:
     def regular(self, s: Any) -> bool:
         """Whether a selection is a view of the numbers: then it has the same step everywhere along an axis."""
         return bool(np.may_share_memory(s, self.numbers))
+
+    def covered(self, s: Any, k: int) -> bool:
+        """Whether the axes from k on run through all directions in order."""
+        rest = s.shape[k:]
+        if prod(rest) != self.n or not s.size or s.item(0) != 1 or not self.regular(s):
+            return False
+        return [x // s.itemsize for x in s.strides] == [0] * k + _steps(rest)
 
     def tidy(self, s: Any) -> Any:
         """A selection as a view of the numbers, if it is equal to one."""
@@ -282,7 +287,8 @@ class RowLocal(Structured):
 
     def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
         if function in _ELEMENTWISE:
-            return RowLocal(self.space, shape, [(s, function(float(w) if type(w) is int else w)) for s, w in self.terms])
+            terms = [(s, function(float(w) if type(w) is int else w)) for s, w in self.terms]
+            return RowLocal(self.space, shape, terms)
         matrix = getattr(function, "matrix", None)
         numbers, to = getattr(function, "scatter", (None, ()))
         t = None
@@ -307,7 +313,7 @@ class RowLocal(Structured):
         return self._summed((*shape[:-1], matrix.shape[0]), terms)
 
     def _spread(self, at: Any, shape: Shape) -> Any:
-        """Elements added into zeros of `shape` at flat numbers from 1, 0 nowhere: the j-th ones of all places together."""
+        """Elements added into zeros of `shape` at flat numbers from 1, 0 nowhere: a term for each that share a place."""
         order = np.argsort(at, kind="stable")
         order = order[np.searchsorted(at[order], 1) :]
         place = at[order] - 1
@@ -328,7 +334,8 @@ class RowLocal(Structured):
             flat[:, numbers] = new
             return flat.reshape(-1, *shape)
         terms, added = [], [] if new is None else list(new.terms)
-        for s, w in self.terms + [(np.zeros(shape, self.space.numbers.dtype), 0.0)] * max(0, len(added) - len(self.terms)):
+        nothing = [(np.zeros(shape, self.space.numbers.dtype), 0.0)]
+        for s, w in self.terms + nothing * (len(added) - len(self.terms)):
             s = s.flatten()
             s[numbers] = 0
             if added:
@@ -380,18 +387,16 @@ class RowLocal(Structured):
         """
         n = self.space.n
         if shape and not final and prod(shape) * n * 8 > DENSE_BYTES:
-            raise lost(shape, n)
+            raise structure_lost(prod(shape), n)
         if any(isinstance(w, Dual) for _, w in terms):
             return sum(_placed(self.space, shape, s, w) for s, w in terms)
         dtype = np.result_type(self.space.dtype, *[getattr(w, "dtype", w) for _, w in terms])
         out: Any = None
         for s, w in terms:
-            rest = s.shape[len(shape) :]
-            if out is None and ndim(w) and prod(rest) == n and s.size and s.item(0) == 1 and self.space.regular(s):
-                if [x // s.itemsize for x in s.strides] == [0] * len(shape) + _steps(rest) and w.shape == s.shape:
-                    out = w.reshape((*shape, n)).view()  # a product with a matrix is the matrix
-                    out.flags.writeable = False
-                    continue
+            if out is None and ndim(w) and w.shape == s.shape and self.space.covered(s, len(shape)):
+                out = w.reshape((*shape, n)).view()  # a product with a matrix is the matrix
+                out.flags.writeable = False
+                continue
             if out is None:
                 out = np.zeros((*shape, n), dtype)
             elif not out.flags.writeable:
@@ -437,7 +442,7 @@ def _collapsed(s: Any, w: Any, k: int) -> Term:
 
 
 def _target(space: Space, shape: Shape, s: Any) -> tuple[int, list[int]] | None:
-    """Where the elements of a regular selection go in an array of `shape` and n directions: the first, and the steps."""
+    """Where a regular selection's elements go in an array of `shape` and n directions: the first, and the steps."""
     if not space.regular(s):
         return None
     if not shape and s.ndim == 1 and s.size > 1:
@@ -501,26 +506,3 @@ def _placed(space: Space, shape: Shape, s: Any, w: Any) -> Any:
 def _writable(v: Any, like: Any) -> Any:
     """An array, as one into which numbers with tangents of an outer derivative can be stored if these are such."""
     return buffer(like, v) if isinstance(like, Dual) and not isinstance(v, Dual) else v
-
-
-# ---------------------------------------------------------------- where structure is lost
-
-
-def lost(shape: Shape, n: int) -> StructureLostError:
-    """The error for a step that would make a dense tangent too large to be stored."""
-    frame: Any = sys._getframe(1)
-    name = text = ""
-    while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in ("dualdiff", "numpy"):
-            text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-            break
-        found = frame.f_locals.get("func") or frame.f_locals.get("ufunc") or frame.f_locals.get("function")
-        name = getattr(found, "__name__", name)
-        frame = frame.f_back
-    what = f"np.{name}" if name else "a step"
-    return StructureLostError(
-        f"{what}{user_line()}{f', `{text}`,' if text else ''} lets each of {prod(shape):,} results depend on many of {n:,} "
-        "inputs, and dense derivatives do not fit. Elementwise functions, indexing and short sums stay sparse; return a "
-        "sum over everything as a result of its own (in a tuple), or give the pattern of the Jacobian as sparse=pattern"
-    )

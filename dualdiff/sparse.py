@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ def sparse_blocks(
         raise ValueError(f"{call.name}: sparse Jacobians are computed in forward mode, not mode='reverse'")
     if isinstance(sparse, bool | np.bool):
         if chunk_size is not None:
-            raise ValueError(f"{call.name}: sparse=True is one sweep; chunk_size is for dense Jacobians and for patterns")
+            raise ValueError(f"{call.name}: sparse=True is one sweep; chunk_size is for dense ones and for patterns")
         values, ts, rebuild = local_sweep(call, keep=True)
         return values, [csr_blocks(call, t, v) for t, v in zip(ts, values)], rebuild
     return _with_pattern(call, chunk_size, sparse)

@@ -1,4 +1,4 @@
-"""The steps of a recorded run, written down: numbers and tables as text, and operations as a reader would write them."""
+"""The steps of a recorded run, written down: numbers and tables as text, operations as a reader would write them."""
 
 from __future__ import annotations
 

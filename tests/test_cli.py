@@ -576,6 +576,54 @@ def test_the_number_of_inputs_is_bounded(capsys: pytest.CaptureFixture[str], run
     assert said == f"the inputs have {LARGEST + 1} numbers, but a formula takes at most {LARGEST}"
 
 
+# ---------------------------------------------------------------- traces, reverse mode, graphs
+
+TEXTBOOK = ["log(x1) + x1*x2 - sin(x2)", "x1=2", "x2=5"]
+
+
+def test_trace(run: Callable[..., str]) -> None:
+    forward, both = run(*TEXTBOOK, "--trace"), run(*TEXTBOOK, "--trace", "--reverse")
+    assert both.startswith(forward) and "reverse" not in forward
+    assert values(forward) == {"f": 11.6521, "df/dx1": 5.5, "df/dx2": 1.71634}
+    assert re.search(r"^v5 = f +v3 - v4 +11\.6521 │ +5\.5 +1\.71634$", forward, re.MULTILINE)
+    assert re.search(r"^x2 +1\.71634 │ v2: 1 × 2 \+ v4: -1 × 0\.283662$", both, re.MULTILINE)
+    assert re.search(r"v4 +sin\(x2\) +-0\.959 ", run(*TEXTBOOK, "--trace", "--digits", "3"))
+    assert run("2; [1,2]", "--trace").endswith("no variables, nothing to differentiate\n")
+
+
+@pytest.mark.parametrize(
+    "command", [TEXTBOOK, DEMO, ["r*cos(t); r*sin(t)", "r=2", "t=pi/3"], ["max(x,y,1)*sum(x)", "x=[1,2]", "y=3"], ["7"]]
+)
+def test_reverse_mode_gives_the_same(run: Callable[..., str], command: list[str]) -> None:
+    assert run(*command).startswith(run(*command, "--reverse"))
+
+
+def test_functions_in_files_are_traced_and_reversed(run: Callable[..., str], module: str) -> None:
+    command = [f"{module}:loss", "y=2", "x=3"]
+    assert run(*command, "--reverse") == run(*command)
+    out = run(*command, "--trace", "--reverse")
+    assert re.search(r"^v3 = loss +v1 × v2 ", out, re.MULTILINE) and "x^2" in out and "sin(y)" in out
+    assert "d/dscale" in run(f"{module}:many", "x=3", "scale=2", "--trace")
+
+
+def test_graphs(run: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*TEXTBOOK, "--graph", "mermaid").startswith("flowchart LR\n")
+    assert run(*TEXTBOOK, "--graph", "dot").startswith("digraph {\n")
+    picture = run(*TEXTBOOK, "--graph", "svg")
+    assert picture.startswith("<svg ") and picture.endswith("</svg>\n") and ">f = v3 - v4</text>" in picture
+    assert "argument --graph: invalid choice: 'png'" in complaint(capsys, [*TEXTBOOK, "--graph", "png"])
+    assert "nodes is more than" in complaint(capsys, ["+".join(70 * ["sin(x)"]) + "+x*x" * 70, "x=1", "--graph", "svg"])
+
+
+@pytest.mark.parametrize("option", ["--trace", "--reverse", "--graph=dot"])
+def test_mistakes_with_traces(capsys: pytest.CaptureFixture[str], module: str, option: str) -> None:
+    assert "x[5]: index 5 is out of bounds" in complaint(capsys, ["x[5]", "x=[1,2]", option])
+    assert "no value for 'y'" in complaint(capsys, ["x*y", "x=1", option])
+    said = complaint(capsys, [f"{module}:fails", "x=1", option])
+    assert said == "fails failed: ZeroDivisionError: division by zero (at my model.py:28)"
+    assert "takes at most" in complaint(capsys, ["sum(x)", f"x={[1] * (LARGEST + 1)}", option])
+
+
 # ---------------------------------------------------------------- help
 
 

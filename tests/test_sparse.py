@@ -132,7 +132,8 @@ def test_not_holomorphic() -> None:
 
 
 def test_structure_that_is_lost_is_an_error_that_names_the_step() -> None:
-    with pytest.raises(dd.StructureLostError, match=r"np.cumsum \(at test_sparse.py:\d+\), `.*cumsum\(u\).*200,000") as e:
+    message = r"np.cumsum \(at test_sparse.py:\d+\), `.*cumsum\(u\).*200,000"
+    with pytest.raises(dd.StructureLostError, match=message) as e:
         dd.jacobian(lambda u: np.sin(np.cumsum(u)), sparse=True)(np.ones(200_000))
     assert isinstance(e.value, MemoryError)
 

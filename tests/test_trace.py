@@ -1,4 +1,4 @@
-"""Evaluation traces and computational graphs: every number of the textbooks' examples, and the chain rule in all others."""
+"""Evaluation traces and computational graphs: every number of the textbooks' examples, the chain rule in all others."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def test_every_number_of_an_example(f: Callable[..., Any], args: Any, due: Any, 
     assert made.results == {result: due[-1][0]}
     assert [row[:3] for row in made.rows] == [row[:3] for row in due]
     for row, want in zip(made.rows, due, strict=True):
-        for got, number in zip([row.value, row.adjoint, *row.tangent, *row.local], [want[3], want[5], *want[4], *want[6]]):
+        numbers = [want[3], want[5], *want[4], *want[6]]
+        for got, number in zip([row.value, row.adjoint, *row.tangent, *row.local], numbers, strict=True):
             assert np.shape(got) == np.shape(number)
             np.testing.assert_allclose(got, number, rtol=1e-14, err_msg=row.name)
         assert (len(row.tangent), len(row.local)) == (len(want[4]), len(want[6]))
@@ -433,14 +434,14 @@ def test_pictures_do_not_overlap(made: Trace) -> None:
     boxes = []
     for rect in picture.iter(f"{tag}rect"):
         x, y, w, h = (float(rect.attrib[k]) for k in ("x", "y", "width", "height"))
-        assert 0 <= x and x + w <= width and 0 <= y and y + h <= height
+        assert x >= 0 and x + w <= width and y >= 0 and y + h <= height
         boxes.append((x, y, x + w, y + h))
     labels = [local is not None for row in made.rows for local in row.local]
     assert len(boxes) == len(made.rows) + sum(labels)
     nodes = boxes[: len(made.rows)]
     for k, a in enumerate(nodes):
         for b in nodes[:k]:
-            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+            assert max(a[0], b[0]) >= min(a[2], b[2]) or max(a[1], b[1]) >= min(a[3], b[3])
     assert len([p for p in picture.iter(f"{tag}path") if "marker-end" in p.attrib]) == sum(
         len(row.operands) for row in made.rows
     )
@@ -472,7 +473,7 @@ def test_large_graphs_are_left_to_graphviz(monkeypatch: pytest.MonkeyPatch) -> N
 
     made = dd.trace(f, 1.0)
     monkeypatch.setitem(sys.modules, "graphviz", None)
-    with pytest.raises(ValueError, match="a graph of 101 nodes is more than the 60.*install it and its Python package"):
+    with pytest.raises(ValueError, match=r"a graph of 101 nodes is more than the 60.*install it"):
         made.svg()
     fake = types.ModuleType("graphviz")
     fake.Source = lambda text: types.SimpleNamespace(pipe=lambda format, encoding: f"<{format}>{text}")  # type: ignore
