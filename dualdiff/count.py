@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from .record import Combine, Contract, Gather, Join, Linear, Put, Recorded, Tape, Total, order
+from .cotangents import order
+from .record import Combine, Contract, Gather, Join, Linear, Put, Recorded, Tape, Total
 from .rules import ELEMENTWISE
 from .rules.table import plain, shape_of
 from .sweep import Call, dtype_of, is_complex, size_of

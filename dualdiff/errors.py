@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from typing import Any
 from types import FrameType
 from typing import Any
 
@@ -87,12 +86,14 @@ def structure_lost(results: int, n: int) -> StructureLostError:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in ("dualdiff", "numpy"):
             text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
             break
-        function = next((frame.f_locals[k] for k in ("func", "ufunc", "function") if frame.f_locals.get(k)), None)
-        name = getattr(function, "__name__", name)
+        function = next((frame.f_locals[k] for k in ("func", "ufunc", "function") if callable(frame.f_locals.get(k))), None)
+        if function is not None:
+            module = getattr(function, "__module__", None) or "numpy"
+            name = f"{module}.{getattr(function, '__name__', name)}".replace("numpy.", "np.")
         frame = frame.f_back
     return StructureLostError(
-        f"{f'np.{name}' if name else 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "
-        f"results depend on many of {n:,} inputs, and dense derivatives do not fit. Elementwise functions, indexing and "
-        "short sums stay sparse; return a sum over everything as a result of its own (in a tuple), or give the pattern "
-        "of the Jacobian as sparse=pattern"
+        f"{name or 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "
+        f"results depend on many of {n:,} inputs, and dense derivatives do not fit. Elementwise functions, indexing "
+        "and short sums stay sparse; return a sum over everything as a result of its own (in a tuple), or give the "
+        "pattern of the Jacobian as sparse=pattern"
     )

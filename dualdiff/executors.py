@@ -64,6 +64,8 @@ def passes(
     except BaseException:
         for future in futures:  # what has not begun is not wanted any more
             getattr(future, "cancel", lambda: None)()
+        if work.failed is not None:  # as it was raised, not as the executor wraps it
+            raise work.failed from work.failed.__cause__
         raise
     return [pickle.loads(r) if isinstance(r, bytes) else r for r in results]
 
@@ -90,12 +92,18 @@ class _Work:
         self.name, self.content, self._packed = name, (run, shared), b""
         mode, tol = ("subgradient", 0.0) if state is None else (state.mode, state.tol)
         self.settings = (np.geterr(), mode, tol)
+        self.failed: Exception | None = None
 
     def packed(self) -> bytes:
-        if self.settings[1] == "find":
-            raise ValueError(f"find_kinks: {self.name} runs in other processes, where kinks would be missed")
-        if not self._packed:
-            self._packed = _dumps(self.name, "f and its arguments", self.content)
+        if self.failed is not None:
+            raise self.failed
+        try:
+            if self.settings[1] == "find":
+                raise ValueError(f"find_kinks: {self.name} runs in other processes, where kinks would be missed")
+            self._packed = self._packed or _dumps(self.name, "f and its arguments", self.content)
+        except Exception as error:
+            self.failed = error
+            raise
         return self._packed
 
 
@@ -105,6 +113,7 @@ class _Task:
     def __init__(self, work: _Work, job: tuple[Any, ...], executor: Any) -> None:
         self.work, self.job, self.context = work, job, contextvars.copy_context()
         self.context.run(_AROUND.set, (*_AROUND.get(), executor))
+        self.__name__ = work.name  # which dask shows
 
     def __call__(self) -> Any:
         run, shared = self.work.content

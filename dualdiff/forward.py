@@ -10,6 +10,7 @@ import numpy as np
 
 from .buffers import lost_in_array
 from .dual import Dual, _live, _new, _tags, numeric
+from .executors import check_executor
 from .kinks import lexicographic
 from .pytree import flatten, flatten_as
 from .reverse import Record, better_reversed, jacobian_rows
@@ -336,7 +337,13 @@ def _gradient(
 
 
 def jacobian(
-    f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None, sparse: Any = False
+    f: Function,
+    argnums: Argnums = 0,
+    mode: str = "forward",
+    chunk_size: int | None = None,
+    sparse: Any = False,
+    executor: Any = None,
+    progress: bool = False,
 ) -> Function:
     """The Jacobian of a function: all partial derivatives of its result, of shape `out.shape + in.shape`.
 
@@ -352,16 +359,27 @@ def jacobian(
         as many elements as the arguments, else "forward", for which f runs once more.
     chunk_size : int, optional
         How many directions one sweep carries, in reverse mode those of the result. 1 makes n forward passes with one
-        direction each; None as many as fit into seeds of 256 MB, mostly all. f is called once a sweep; the result is
-        the same for every chunk size.
-        With None, and more than 128 elements in the arguments, tangents are row-local: of each result only the elements
-        of the argument are stored on which it depends, until a step mixes too many of them, from where on they are
-        dense. If that would take more than 256 MB, the sweep starts again in dense chunks.
+        direction each; None as many as fit into seeds of 256 MB, mostly all, and with an executor no more than an even
+        share for each CPU of this machine. Every array f computes on its way has a tangent `chunk_size` times as large.
+        f is called once a sweep. The chunk size does not change the result, except that BLAS and LAPACK may round the
+        last bits of a product or a solution differently in batches of another size.
+        With None, no executor, and more than 128 elements in the arguments, tangents are row-local: of each result only
+        the elements of the argument are stored on which it depends, until a step mixes too many of them, from where on
+        they are dense. If that would take more than 256 MB, the sweep starts again in dense chunks.
     sparse : bool or sparse array, optional
         True gives SciPy CSR arrays of shape (out.size, in.size), one for each argument, in one sweep and without any
         dense array in between. Every element that can differ from 0 is stored; indices are sorted. A sparse array of
         that shape (of all arguments' elements side by side) that is nonzero where the Jacobian may be serves functions
         that mix too much on the way: columns without common rows share a direction.
+    executor : optional
+        What the sweeps are handed to: any executor of `concurrent.futures`, of threads or processes,
+        `Client(...).get_executor()` of dask.distributed, an MPI pool; all that is needed is `submit`, returning futures
+        with `result`. The results are those of the same chunks without it. f then runs in the workers, once a chunk (in
+        reverse mode once here as well), and under the caller's `kinks` mode and `np.errstate`. Other processes get f
+        and its arguments by cloudpickle, if it is installed; without it f must be a function at the top level of a
+        module. Their warnings, prints and changes of global variables stay there.
+    progress : bool, optional
+        Show a bar of the sweeps that are done, if tqdm is installed; a row-local sweep is a single one and shows none.
 
     Returns
     -------
@@ -372,7 +390,8 @@ def jacobian(
     Raises
     ------
     ValueError, TypeError
-        If argnums, mode or chunk_size make no sense, or f's result is not numeric.
+        If argnums, mode, chunk_size or executor make no sense, f's result is not numeric, or f can't be sent to another
+        process. What f raises in a worker comes out here, and so does the executor's own error where a worker has died.
     StructureLostError
         A MemoryError: with sparse=True, where a dense array of derivatives would be needed that does not fit. The
         message names the step.
@@ -386,16 +405,30 @@ def jacobian(
     >>> J = dd.jacobian(lambda u: u[2:] - 2 * u[1:-1] + u[:-2], sparse=True)(np.ones(1_000_000))
     >>> J.shape, J.nnz
     ((999998, 1000000), 2999994)
+
+    The directions in four sweeps, by two threads:
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     J = dd.jacobian(lambda x: np.outer(x, x), chunk_size=25, executor=pool)(np.ones(100))
+    >>> J.shape
+    (100, 100, 100)
     """
     name = "jacobian"
     _check_mode(name, mode)
-    return _transform(
-        name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, sparse, args, kwargs)[1]
-    )
+    check_executor(name, executor, sparse)
+    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
+    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs)[1])
 
 
 def value_and_jacobian(
-    f: Function, argnums: Argnums = 0, mode: str = "forward", chunk_size: int | None = None, sparse: Any = False
+    f: Function,
+    argnums: Argnums = 0,
+    mode: str = "forward",
+    chunk_size: int | None = None,
+    sparse: Any = False,
+    executor: Any = None,
+    progress: bool = False,
 ) -> Function:
     """As `jacobian`, returning (value, Jacobian) of one sweep.
 
@@ -408,7 +441,9 @@ def value_and_jacobian(
     """
     name = "value_and_jacobian"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _jacobian(name, f, argnums, mode, chunk_size, sparse, args, kwargs))
+    check_executor(name, executor, sparse)
+    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
+    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs))
 
 
 def _jacobian(
@@ -418,6 +453,8 @@ def _jacobian(
     mode: str,
     chunk_size: int | None,
     sparse: Any,
+    executor: Any,
+    progress: bool,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> tuple[Any, Any]:
@@ -429,9 +466,9 @@ def _jacobian(
         blocks = [call.per_argument(b) for b in parts]
     elif record is not None and (mode == "reverse" or better_reversed(record)):
         values, rebuild = record.values, record.rebuild
-        blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record)]
+        blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record, executor, progress)]
     else:
-        values, columns, rebuild = sweep(call, chunk_size)
+        values, columns, rebuild = sweep(call, chunk_size, executor, progress)
         blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
     value = rebuild([number(v) for v in values])
     if call.many and len(blocks) != 1:  # a tuple over arguments of containers over results

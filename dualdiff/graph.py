@@ -63,7 +63,7 @@ class Edge(NamedTuple):
 def edges(trace: Trace) -> list[Edge]:
     at = {row.name: k for k, row in enumerate(trace.rows)}
     return [
-        Edge(at[name], k, "" if local is None else factor(local, DIGITS))
+        Edge(at[name], k, "" if local is None else factor(local, DIGITS).removeprefix("conj"))
         for k, row in enumerate(trace.rows)
         for name, local in zip(row.operands, row.local)
     ]
@@ -74,8 +74,10 @@ def caption(trace: Trace, row: Row) -> list[str]:
     given = row.operation == "input" or row.operation.startswith("element of ")
     results = [label for label, name in trace.results.items() if name == row.name]
     first = trace.label(row) if given else f"{' = '.join(results) or row.name} = {row.operation}"
-    tangents = [f"→ {', '.join(cell(t, DIGITS, short=True) for t in row.tangent)}"] if row.tangent else []
-    return [first, cell(row.value, DIGITS), *tangents, f"← {cell(row.adjoint, DIGITS, short=True)}"]
+    tangents = [cell(t, DIGITS, short=True) for t in row.tangent]
+    if np.ndim(row.value) == 0:  # those of arrays have a line each
+        tangents = [", ".join(tangents)] * bool(tangents)
+    return [first, cell(row.value, DIGITS), *[f"→ {t}" for t in tangents], f"← {cell(row.adjoint, DIGITS, short=True)}"]
 
 
 def legend(trace: Trace) -> list[str]:
@@ -113,7 +115,7 @@ def dot(trace: Trace) -> str:
 
 SIZE, LINE, MARGIN = 13, 18, 18  # of letters, from line to line, around everything
 ROOM = 26  # between nodes of a layer
-INK, FORWARD, REVERSE, LOCAL, GREY = "#1a1a1a", "#1f4e9c", "#b3261e", "#5b3a8c", "#808080"
+INK, FORWARD, REVERSE, LOCAL, GREY = "#1a1a1a", "#2464c4", "#c8321f", "#7a4fb0", "#808080"  # on light and dark pages
 
 
 class Box:
@@ -142,7 +144,7 @@ def svg(trace: Trace) -> str:
 
 def width_of(text: str, size: float = SIZE) -> float:
     """About what a line takes in a sans-serif font."""
-    return size * sum(0.3 if c in "ijl.,'|()[] " else 0.85 if c in "mwMW@→←↓↑" else 0.59 for c in text)
+    return size * sum(0.36 if c in "ijl.,'|()[] " else 0.85 if c in "mwMW@→←↓↑" else 0.59 for c in text)
 
 
 def _drawn(trace: Trace) -> str:
@@ -159,13 +161,13 @@ def _drawn(trace: Trace) -> str:
         layers[depth].append(boxes[-1])
     paths = [_path(boxes[e.source], boxes[e.target], layers) for e in links]
     _arrange(layers)
-    gaps = [0.0] * len(layers)  # in front of each layer, for the labels of edges that end or pass there
+    gaps = [min(48 + 6.0 * sum(len(b.before) for b in layer), 240) for layer in layers]  # in front, for edges
     for e in links:
         gaps[boxes[e.target].layer] = max(gaps[boxes[e.target].layer], width_of(e.text) + 56)
     x = float(MARGIN)
     for gap, layer in zip(gaps, layers):
         width = max(b.width for b in layer)
-        x += (max(gap, 60) if x > MARGIN else 0) + width
+        x += (gap if x > MARGIN else 0) + width
         for b in layer:
             b.x = x - width / 2
             b.width = b.width if b in boxes else width  # an edge passes straight between the nodes of a layer
@@ -309,8 +311,8 @@ def _nodes(trace: Trace, boxes: list[Box], captions: list[list[str]]) -> Iterato
         x, y = b.x - b.width / 2, b.y - b.height / 2
         size = f'x="{x:.1f}" y="{y:.1f}" width="{b.width:.1f}" height="{b.height:.1f}"'
         yield f'<rect {size} rx="7" fill="{fill}" stroke="#606060"/>'
-        colours = [INK, INK, *([FORWARD] if row.tangent else []), REVERSE]
-        for k, (line, colour) in enumerate(zip(lines, colours)):
+        for k, line in enumerate(lines):
+            colour = INK if k < 2 else FORWARD if line.startswith("→") else REVERSE
             bold = ' font-weight="bold"' if k == 0 else ""
             at = f'x="{b.x:.1f}" y="{y + LINE * k + 19:.1f}"'
             yield f'<text {at} text-anchor="middle" fill="{colour}"{bold}>{escape(line)}</text>'

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .cotangents import Cotangents, order, real
 from .dual import DualArray, numeric
 from .executors import chunk_of, passes
 from .pytree import flatten_as
-from .record import Cotangents, Recorded, Tape, order, real
+from .record import Recorded, Tape
 from .rules.table import plain, shape_of
 from .sweep import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, is_complex, number, own_copy, size_of
 

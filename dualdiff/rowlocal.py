@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from . import tangents as maps
+from .cotangents import scatter
 from .dispatch import move as moved
 from .dual import Dual, buffer
 from .errors import structure_lost
-from .record import scatter
 from .rules.table import Move
 from .tangents import Shape, Structured, finite, ndim, scale
 
@@ -28,7 +28,7 @@ Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a
 
 DENSE_BYTES = 2**28  # what a tangent may take when it turns dense
 FEW = 32  # terms a sum may stay local with
-SHORT = 1000  # directions up to which single elements are dense at once: Python loops are faster so
+SHORT = 2000  # directions up to which single elements are dense at once: Python loops are faster so
 
 
 class Space:
@@ -299,21 +299,28 @@ class RowLocal(Structured):
         return function(self.dense()) if t is None else t
 
     def _times(self, matrix: Any, shape: Shape) -> Any:
-        """The product of a sparse matrix and the last axis: the j-th elements of all its rows make up one selection."""
-        count = np.diff(matrix.indptr)
-        if not matrix.nnz or count.size * int(count.max()) * 8 > DENSE_BYTES:
+        """The product of a sparse matrix and the last axis: a term for each diagonal, or for the j-th elements of rows."""
+        m, count = matrix.shape[0], np.diff(matrix.indptr)
+        if not matrix.nnz or m * int(count.max()) * 8 > DENSE_BYTES:
             return None
-        at = matrix.indptr[:-1, None] + np.arange(count.max())
-        used = np.arange(count.max()) < count[:, None]
-        at = np.where(used, at, 0)
-        columns, data, terms = matrix.indices[at], matrix.data[at], []
+        rows = np.repeat(np.arange(m), count)
+        slot = np.arange(matrix.nnz) - matrix.indptr[rows]
+        offset = matrix.indices - rows
+        offset -= offset.min()
+        if offset.max() < 2 * matrix.nnz:
+            diagonals = np.cumsum(np.bincount(offset) > 0)
+            slot = diagonals[offset] - 1 if diagonals[-1] <= 2 * count.max() else slot
+        at = np.full((m, int(slot.max()) + 1), matrix.nnz)
+        at[rows, slot] = np.arange(matrix.nnz)
+        columns, data = np.append(matrix.indices, 0)[at], np.append(matrix.data, 0)[at]
+        used, terms = at < matrix.nnz, []
         for s, w in self.terms:
             w = _full(w, shape)[..., columns] if ndim(w) else w
             terms.append((np.where(used, s[..., columns], 0), _scaled(w, data, False, finite(data))[0]))
-        return self._summed((*shape[:-1], matrix.shape[0]), terms)
+        return self._summed((*shape[:-1], m), terms)
 
     def _spread(self, at: Any, shape: Shape) -> Any:
-        """Elements added into zeros of `shape` at flat numbers from 1, 0 nowhere: a term for each that share a place."""
+        """Elements added into zeros of `shape` at flat numbers from 1, 0 nowhere: a term for each at the same place."""
         order = np.argsort(at, kind="stable")
         order = order[np.searchsorted(at[order], 1) :]
         place = at[order] - 1

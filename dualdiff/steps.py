@@ -63,10 +63,11 @@ def cell(x: Any, digits: int = 6, short: bool = False) -> str:
 class Step:
     """A row in the making: its operation with {} for the operands, whose nodes are the sources."""
 
-    __slots__ = ("element", "name", "nodes", "operands", "sources", "text", "value")
+    __slots__ = ("element", "name", "nodes", "operands", "outer", "sources", "text", "value")
 
     def __init__(self, text: str, sources: list[Any], node: Any, value: Any, element: bool = False) -> None:
         self.text, self.sources, self.nodes, self.element = text, sources, [node], element
+        self.outer = isinstance(value, Dual)  # of another derivative
         self.value = np.array(plain(value))[()]  # a copy, before f writes into it
         self.name, self.operands = "", [*sources]
 

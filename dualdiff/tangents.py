@@ -294,7 +294,9 @@ def _product(a: str, b: str, out: str, many: bool = False) -> Callable[[Any, Any
             x = x.transpose(to_left)
         if to_right is not None:
             y = y.transpose(to_right)
-        if simple:
+        if simple and many and c == 1 and type(x) is np.ndarray and x.flags.fnc and ndim(y) == 2:
+            z = np.matmul(y.T, x.T).T  # directions stay last in memory, as the Jacobian has them
+        elif simple:
             z = np.matmul(x, y)
         else:
             xs, ys = x.shape, y.shape

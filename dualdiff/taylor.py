@@ -3,19 +3,19 @@
 A *jet* is a Dual whose tangent is a `Series`, the coefficients 1, 2, ... of x(t) = x0 + x1 t + x2 t**2 + ..., and whose
 value is x0. There is no table of recurrences: a rule says what the differential equation dy = F'(x, y) dx of its
 function is, and its own formula, run on jets, solves it. Coefficient k of F' dx needs y to order k - 1 only, so the
-coefficients come one after the other, each computed when it is first asked for, by a product of power series. Of sin the
-partial derivative is cos(x), a jet, that of cos is -sin(x), the jet we began with: such systems close. Others, as
-gamma, psi, zeta(2, x), ..., grow by a function an order. Solving differential equations so is as old as Newton's Method
-of Fluxions (1671); see Griewank and Walther, Evaluating Derivatives, chapter 13.
+coefficients come one after the other, each computed when it is first asked for, by products of power series. Of sin
+the partial derivative is cos(x), a jet, that of cos is -sin(x), the jet we began with: such systems close. Others, as
+gamma, psi, zeta(2, x), ..., grow by a function an order. (Newton, Method of Fluxions, 1671; Griewank and Walther,
+Evaluating Derivatives, 2nd ed. 2008, chapter 13.)
 
-In place of d/dt the operator t d/dt is used, which multiplies coefficient k by k and moves none.
+In place of d/dt stands the operator t d/dt, which multiplies coefficient k by k and moves none.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import partial
 from operator import mul
 from typing import Any
 
@@ -43,7 +43,7 @@ class Jets:
         self.solving = False  # whether a rule is running on jets: what it makes is computed on demand
         self.made: dict[Any, Any] = {}  # the functions it has met, so that systems close
         self.curved = [False]  # whether its linear map changes along the line
-        self.series: list[Series] = []  # the intermediate ones
+        self.series: list[Series] = []  # those computed on demand
 
 
 class Series(Structured):
@@ -64,6 +64,7 @@ class Series(Structured):
             self.complete()
 
     def __getitem__(self, k: int) -> Any:
+        """Coefficient k."""
         while len(self.known) < k:
             c = self.step(len(self.known) + 1)
             self.known.append(c.item() if type(c) is np.float64 or type(c) is np.complex128 else c)
@@ -163,45 +164,44 @@ class Series(Structured):
         return self.primitive(rule.function, slopes, operands, y, tag, DIRECT.get(rule.function), key)
 
     def primitive(
-        self, function: Any, tangent: Any, operands: Sequence[Any], y: Any, tag: Any, direct: Any = None, key: Any = None
+        self, function: Any, tangent: Any, operands: Any, y: Any, tag: Any, direct: Any = None, key: Any = None
     ) -> Any:
         """A function of value y, by solving the differential equation that its rule `tangent` states."""
-        jets, name = self.jets, getattr(function, "__name__", "")
-        if jets.order > LIMITS.get(name, jets.order):
-            raise NotDifferentiableError(
-                f"{name} to order {jets.order}{user_line()}: its slope is computed from a truncated series, which is "
-                f"accurate to order {LIMITS[name]}"
-            )
+        jets = self.jets
+        _check_order(function, jets.order)
         if key in jets.made:
             return jets.made[key][0]
-        several = isinstance(y, tuple)
-        values = y if several else (y,)
+        values = y if isinstance(y, tuple) else (y,)
         ts = [x.tangent if isinstance(x, Dual) and x._tag == tag else None for x in operands]
         equation: list[Any] = []
         chain: list[Series] = []
 
         def build() -> None:
-            """The right-hand side, when it is first needed: the rule must find y0, and no more, in place."""
+            """The right-hand side, by running the rule on the jets of the operands and of the result."""
             curved = [False]
             outer = jets.curved, jets.series
             jets.curved, jets.series = curved, []
+
+            def given(t: Any) -> Any:
+                return None if t is None else Series(jets, lambda k: t[k] * k if curved[0] else t[k])
+
             try:
-                given = [None if t is None else Series(jets, lambda k, t=t: t[k] * k if curved[0] else t[k]) for t in ts]  # type: ignore[misc]
-                found = tangent(result, operands, given)
+                found = tangent(result, operands, list(map(given, ts)))
+            finally:
                 if len(jets.series) > LONG:
                     chain[:] = jets.series[::8]
-            finally:
+                outer[1].extend(jets.series)
                 jets.curved, jets.series = outer
-            equation[:] = found if several else (found,), curved
+            equation[:] = found if isinstance(y, tuple) else (found,), curved
 
         def step(i: int, k: int) -> Any:
             if not equation:
                 build()
             for s in chain:  # in order, or else the recursion becomes too deep
                 s.below(k)
-            (found, curved), v = equation, values[i]
+            found, curved = equation
             if found[i] is None:
-                return np.zeros(shape_of(v), dtype_of(v))[()]
+                return np.zeros(shape_of(values[i]), dtype_of(values[i]))[()]
             return found[i][k] / k if curved[0] else found[i][k]
 
         inside, jets.solving = jets.solving, True
@@ -212,36 +212,56 @@ class Series(Structured):
             if own:
                 series[0].step = partial(own, series[0])
             made = [_wrap(v, s, tag) if dtype_of(v).kind in "fc" else v for v, s in zip(values, series)]
-            result = made[0] if not several else type(y)(*made) if hasattr(y, "_fields") else tuple(made)
+            result = _like(y, made)
             if key is not None:
                 jets.made[key] = result, operands  # whose identity is in the key
                 if key[0] is np.negative:
                     jets.made[np.negative, id(result)] = operands[0], result
-            if inside:
-                return result
-            for s in series:
-                s.complete()
+            if not inside:
+                for s in series:
+                    s.complete()
+                if equation:  # what does not depend on the variable after all
+                    result = _like(y, [v if d is None else m for v, d, m in zip(values, equation[0], made)])
         except RecursionError:
             if inside:
                 raise
             raise NotDifferentiableError(
-                f"taylor{user_line()}: order {jets.order} is too high for a function whose derivatives are ever new ones"
+                f"taylor{user_line()}: order {jets.order} is too high for {_name(function)}, whose derivatives are "
+                "ever new functions"
             ) from None
         finally:
             if not inside:
                 jets.solving = False
                 jets.made.clear()
+                for s in jets.series:
+                    s.step = _nothing  # which holds the others
                 jets.series.clear()
                 unhush(token)
-        if equation:  # what does not depend on the variable after all
-            made = [v if d is None else m for v, d, m in zip(values, equation[0], made)]
-        return made[0] if not several else type(y)(*made) if hasattr(y, "_fields") else tuple(made)
+        return result
 
 
-LONG = 64  # intermediate series of one rule
+LONG = 64  # series that a rule makes
 # Functions whose slopes are, in places, truncated series or differences: the order to which errors stay below 1e-9.
 LIMITS = dict.fromkeys("sinc exprel erfcx rgamma poch binom".split(), 10) | {"spence": 8, "dawsn": 20}
 LIMITS |= dict.fromkeys("betainc betaincc betaincinv betainccinv".split(), 20)
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", "a function")
+
+
+def _check_order(function: Any, order: int) -> None:
+    limit = LIMITS.get(_name(function), order)
+    if order > limit:
+        raise NotDifferentiableError(
+            f"taylor{user_line()}: order {order} of {_name(function)}, whose slope is computed from truncated series "
+            f"that are accurate to order {limit}"
+        )
+
+
+def _like(y: Any, parts: Sequence[Any]) -> Any:
+    """The result, or the tuple of them that a function with several gives."""
+    return parts[0] if not isinstance(y, tuple) else type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
 
 
 def _nothing(k: int) -> Any:
@@ -276,14 +296,14 @@ def _inner(a: Sequence[Any], b: Sequence[Any]) -> Any:
 
 def _over(a: Any, b: Any) -> Any:
     """a / b, and 0 where a is: nothing moves there, even where b is 0 too."""
-    if type(a) is type(b) is float and b:
+    if type(a) is float and (type(b) is float or type(b) is int) and b:
         return a / b
     r = np.divide(a, b)
     return r if finite(r) else _clear(plain(a) == 0, r)
 
 
-# What is shorter, or more accurate, said directly. From the operands, their values and their series, and the value of the
-# result comes the function that finds coefficient k of its series s; None where the differential equation must do.
+# What is shorter, or more accurate, said directly: from the operands, their values, their series and the value of the
+# result, the function that finds coefficient k of its series s; None where the differential equation must do.
 
 
 def _multiply(_: Any, values: Any, ts: Any, y: Any) -> Any:
@@ -305,7 +325,7 @@ def _divide(_: Any, values: Any, ts: Any, y: Any) -> Any:
 
 
 def _power(operands: Any, values: Any, ts: Any, y: Any) -> Any:
-    """By products for small whole exponents; else, by x dy = p y dx, where x0 is not 0 (Euler 1748)."""
+    """By products for small whole exponents; else, where x0 is not 0, by x dy = p y dx; if p moves, as exp(p log(x))."""
     (x0, p), (x, q) = values, ts
     base = np.asarray(plain(x0))
     if x is None:
@@ -355,12 +375,12 @@ def _tanh_slope(m: Any, x: Any, y: Any) -> Any:
 DIRECT: dict[Any, Any] = {
     np.multiply: _multiply,
     np.divide: _divide,
-    np.square: lambda _, values, ts, y: _multiply(_, values * 2, ts * 2, y),
-    np.reciprocal: lambda _, values, ts, y: _divide(_, [1.0, *values], [None, *ts], y),
     np.power: _power,
     np.float_power: _power,
+    np.square: lambda x, values, ts, y: _multiply(x, values * 2, ts * 2, y),
+    np.reciprocal: lambda x, values, ts, y: _divide(x, [1.0, *values], [None, *ts], y),
 }
-SLOPES = {np.tanh: (_tanh_slope,)}
+SLOPES: dict[Any, Any] = {np.tanh: (_tanh_slope,)}
 
 
 # ---------------------------------------------------------------- the transform
@@ -446,31 +466,32 @@ def _stacked(v: Any, t: Any, order: int) -> Any:
     return made
 
 
-def along_one(call: Call, order: int) -> tuple[list[Any], Callable[[Any], Any]]:
-    """The coefficients of a function of a number, or of an elementwise function of an array, for each element."""
+def along_one(call: Call, order: int, one: float = 1.0) -> tuple[list[Any], Callable[[Any], Any]]:
+    """The coefficients of a function of a number, or of an elementwise function of an array for each element, which
+    moves by `one`, a power of two."""
     if len(call.leaves) != 1:
         raise TypeError(
             f"{call.name}: the argument is a container; use gradient or jacobian, or give taylor a direction="
         )
     (x,) = call.leaves
-    ones = np.ones(shape_of(x), dtype_of(x))
-    one: Any = ones if shape_of(x) else 1.0 if isinstance(x, float) else ones[()]
-    coefficients, rebuild = run(call, [one], order)
+    line: Any = one if isinstance(x, float) else np.full(shape_of(x), one, dtype_of(x))[()]
+    coefficients, rebuild = run(call, [line], order)
     if is_complex(x):
-        for c, turned in zip(coefficients, run(call, [1j * one], order)[0]):
+        for c, turned in zip(coefficients, run(call, [1j * line], order)[0]):
             for k in range(1, order + 1):
                 check_holomorphic(call, 1j ** (k - 1) * c[k], turned[k])
     for v in _probes(x, order) if shape_of(x) else ():
-        for c, scaled in zip(coefficients, run(call, [v], order)[0]):
+        for c, scaled in zip(coefficients, run(call, [v * line], order)[0]):
             _check_elementwise(call, x, v, c, scaled)
     return coefficients, rebuild
 
 
 def highest(call: Call, order: int) -> Any:
-    """The derivative of that order, where it is not worth its cost to nest."""
-    factors = [float(math.factorial(min(order, 170))), *map(float, range(171, order + 1))]
-    leaves, rebuild = along_one(call, order)
-    return rebuild([number(reduce(mul, factors, c[order])) for c in leaves])
+    """The derivative of that order, where nesting would cost more."""
+    step = 2 ** max(round(math.log2(order / math.e)), 0)  # so that the coefficients are about the derivatives
+    leaves, rebuild = along_one(call, order, float(step))
+    factor = math.factorial(order) / step**order
+    return rebuild([number(c[order] * factor) for c in leaves])
 
 
 def _probes(x: Any, order: int) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from .count import Cost
 from .pytree import flatten
 from .reverse import Record, _pull
-from .rowlocal import StructureLostError
+from .errors import StructureLostError
 from .rules.table import shape_of
 from .sweep import Call, dtype_of, is_complex, local_sweep, own_copy, seed, size_of
 

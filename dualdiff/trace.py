@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cotangents import Cotangents, order, real
 from .dual import Dual, numeric
 from .pytree import flatten, flatten_as
-from .record import Combine, Cotangents, order, real
+from .record import Combine
 from .reverse import Record
 from .rules.table import plain, shape_of
 from .steps import Step, Steps, cell, constant, table
@@ -110,14 +111,17 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
     if not callable(f):
         raise TypeError(f"trace: the first argument must be a function, not {type(f).__name__}; write trace(f, x)")
     call = Call("trace", f, tuple(range(len(args))), args, {})
-    if any(isinstance(x, Dual) for x in call.leaves):
-        raise ValueError("trace: an argument carries tangents of a derivative call; trace plain numbers, outside of it")
     names = _inputs(f, args)
     directions, seeds = _seeds(call, names, seed)
     steps = Steps()
     try:
         record = Record(call, steps)
         try:
+            if any(isinstance(x, Dual) for x in (*call.leaves, *record.values)) or any(s.outer for s in steps):
+                raise ValueError(
+                    "trace: a number carries tangents of a derivative that is being computed around it, which the "
+                    "rows would lose; trace plain numbers"
+                )
             return _trace(f, record, names, directions, seeds, steps, cotangent)
         finally:
             record.tape.rows = None
@@ -137,13 +141,14 @@ def _trace(
             steps.known(node, v)
     kept = _needed(record, steps)
     _number(f, names, kept)
-    adjoints = _adjoints(record, cotangent)
+    cotangents = _cotangents(record, cotangent)
+    adjoints = _adjoints(record, cotangents)
     token = hush()
     try:
         tangents = _push(order([*record.nodes, *[n for s in kept for n in s.nodes[:1]]]), record.leaves, seeds)
         rows = []
         for step in [*inputs, *kept]:
-            local, v = _local(step, steps), step.value
+            local, v = _local(step), step.value
             sources = [steps.of[n].name if n in steps.of else steps.buffers.get(n, "?") for n in step.sources]
             t = tangents.get(step.nodes[0])
             t = [np.zeros(np.shape(v))[()]] * len(directions) if t is None else t
@@ -162,10 +167,11 @@ def _trace(
     finally:
         unhush(token)
     results: dict[str, str] = {}
-    for label, node, v in zip(_results(f, names, len(record.values)), record.nodes, record.values):
-        if node is None or node not in steps.of:  # it does not depend on the inputs
-            zero = np.zeros(np.shape(v))[()]
-            rows.append(Row(label, constant(v), (), plain(v), (number(zero),) * len(directions), number(zero + 1), ()))
+    labels = _results(f, names, len(record.values))
+    for label, node, v, ct in zip(labels, record.nodes, record.values, cotangents):
+        if node not in steps.of:  # it does not depend on the inputs
+            none = (number(np.zeros(np.shape(v))[()]),) * len(directions)
+            rows.append(Row(label, constant(v).format(), (), v, none, ct, ()))
         results[label] = steps.of[node].name if node in steps.of else label
     return Trace(rows, tuple(directions), results)
 
@@ -199,7 +205,7 @@ def _needed(record: Record, steps: Steps) -> list[Step]:
     return kept[::-1]
 
 
-def _local(step: Step, steps: Steps) -> tuple[Any, ...]:
+def _local(step: Step) -> tuple[Any, ...]:
     """The derivative of a step by each of its operands: cotangents pulled back through the nodes in between."""
     stop = {n for s in step.operands for n in s.nodes}
     between, todo = set(), [n for n in step.nodes[:1] if stop]
@@ -240,19 +246,23 @@ def _push(nodes: list[Any], leaves: list[Any], seeds: Any) -> dict[Any, Any]:
     return ts
 
 
-def _adjoints(record: Record, cotangent: Any) -> dict[Any, Any]:
+def _cotangents(record: Record, cotangent: Any) -> list[Any]:
+    """The cotangents of the results: ones, or those given, checked."""
+    if cotangent is None:
+        return [number(np.ones(shape_of(v), dtype_of(v))[()]) for v in record.values]
+    try:
+        given = flatten_as(record.rebuild(record.values), cotangent)
+    except ValueError as error:
+        raise ValueError(f"trace: the cotangent has another structure than f's result: {error}") from None
+    for v, s in zip(record.values, given):
+        if np.shape(s) != shape_of(v):
+            raise ValueError(f"trace: a cotangent has shape {np.shape(s)}, the result it belongs to {shape_of(v)}")
+    return [number(np.array(numeric(s, "trace: the cotangent"))[()]) for s in given]
+
+
+def _adjoints(record: Record, cotangents: list[Any]) -> dict[Any, Any]:
     """The adjoints of all nodes that are reached from the result, by one reverse sweep."""
-    seeds: list[Any] = [np.ones(shape_of(v), dtype_of(v))[()] for v in record.values]
-    if cotangent is not None:
-        try:
-            given = flatten_as(record.rebuild(record.values), cotangent)
-        except ValueError as error:
-            raise ValueError(f"trace: the cotangent has another structure than f's result: {error}") from None
-        for v, s in zip(record.values, given):
-            if np.shape(s) != shape_of(v):
-                raise ValueError(f"trace: a cotangent has shape {np.shape(s)}, the result it belongs to {shape_of(v)}")
-        seeds = [np.array(numeric(s, "trace: the cotangent"))[()] for s in given]
-    cts = Cotangents(record.nodes, [number(s) for s in seeds], order(record.nodes), careful=True)
+    cts = Cotangents(record.nodes, cotangents, order(record.nodes), careful=True)
     found: dict[Any, Any] = {}
     cts.visited = found
     cts.run()
@@ -284,16 +294,17 @@ def _inputs(f: Function, args: tuple[Any, ...]) -> list[str]:
 
 def _paths(name: str, x: Any) -> list[str]:
     """The leaves of a container as they would be written."""
-    if len(flatten(x)[0]) == 1 and not isinstance(x, dict | tuple | list):
-        parts = {}
-    elif isinstance(x, dict):
+    count = len(flatten(x)[0])
+    if isinstance(x, dict):
         parts = {f"{name}[{k!r}]": v for k, v in x.items()}
+    elif count < 2:
+        return [name] * count
     elif isinstance(x, list | tuple) and not hasattr(x, "_fields"):
-        parts = {f"{name}[{k}]": v for k, v in enumerate(x)} if len(flatten(x)[0]) != 1 else {}
+        parts = {f"{name}[{k}]": v for k, v in enumerate(x)}
     else:
         fields = getattr(x, "_fields", None) or [k for k, d in type(x).__dataclass_fields__.items() if d.init]
         parts = {f"{name}.{k}": getattr(x, k) for k in fields}
-    return [leaf for path, part in parts.items() for leaf in _paths(path, part)] if parts else [name]
+    return [leaf for path, part in parts.items() for leaf in _paths(path, part)]
 
 
 def _number(f: Function, names: list[str], kept: list[Step]) -> None:
@@ -343,15 +354,18 @@ def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any
                 f"trace: a seed has shape {np.shape(t)}, its argument {shape_of(x)}; it must have that shape, or one "
                 "leading axis more, of directions, in all arguments"
             )
+    if any(is_complex(t) and not is_complex(x) for t, x in zip(given, call.leaves)):
+        raise TypeError("trace: a seed is complex, its argument real; make the argument complex if that is meant")
     labels = [f"tangent {k + 1}" for k in range(lead[0])] if lead else ["tangent"]
     return labels, [np.asarray(t).reshape(len(labels), *shape_of(x)) for t, x in zip(given, call.leaves)]
 
 
 def factor(local: Any, digits: int) -> str:
-    """A local derivative in a product or on an edge."""
+    """A local derivative as it multiplies an adjoint: for complex numbers the conjugate, for the transpose of f'."""
     if local is None or np.ndim(local) > 2:
         return "J" if local is None else f"J({'×'.join(map(str, np.shape(local)))})"
-    return cell(local, digits, short=True)
+    text = cell(local, digits, short=True)
+    return f"conj({text})" if np.iscomplexobj(local) else text
 
 
 class Trace:

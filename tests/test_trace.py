@@ -283,6 +283,11 @@ def test_a_constant_result_and_several() -> None:
     assert made.rows[0].adjoint == 2 + 1
     assert [made.label(row) for row in made.rows] == ["x = y3", "v1 = y1", "y2"]
     assert dd.trace(lambda: 3.0).rows[0].value == 3
+    made = dd.trace(lambda x: (x * 1.5, 2.0 * np.ones(2)), 1.0, cotangent=(2.0, np.array([3.0, 4.0])))
+    assert made.rows[0].adjoint == 3
+    np.testing.assert_array_equal(made.rows[-1].adjoint, [3, 4])
+    made = dd.trace(lambda none, x, p: x * p["a"], {}, 2.0, {"a": 3.0})
+    assert [row.name for row in made.rows] == ["x", "p['a']", "v1"]
 
 
 def test_named_tuples_and_dataclasses_and_names_of_results() -> None:
@@ -317,6 +322,20 @@ def test_large_arrays_are_shown_by_shape_and_norm() -> None:
     assert made.rows[1].local[0].shape == (100, 100)  # slopes
     assert made.rows[2].local == (None, None)
     assert "@ J" in text
+
+
+def test_complex_numbers() -> None:
+    made = dd.trace(lambda z: abs(z * z), 1 + 2j)
+    rows = by_name(made)
+    assert rows["v1"].local == (2 * (1 + 2j),)
+    assert rows["z"].adjoint == pytest.approx(np.conj(2 + 4j) * rows["v1"].adjoint)
+    assert dd.vjp(lambda z: abs(z * z), 1 + 2j)[1](1.0) == pytest.approx(rows["z"].adjoint)
+    assert "v1: -0.6+0.8j × conj(2+4j)" in str(made)
+
+
+def test_float32_stays() -> None:
+    for row in dd.trace(lambda x: np.sum(x * 2) / 3, np.ones(2, np.float32)).rows:
+        assert {np.asarray(x).dtype for x in (row.value, row.adjoint, *row.tangent, *row.local)} == {np.dtype("f4")}
 
 
 def test_long_loops() -> None:
@@ -367,7 +386,10 @@ def test_cotangents() -> None:
         (lambda: dd.trace(lambda x: x, 1.0, cotangent=[1.0, 2.0]), "a cotangent has shape (2,), the result it belongs"),
         (lambda: dd.trace(lambda x: {"a": x}, 1.0, cotangent=1.0), "another structure than f's result"),
         (lambda: dd.derivative(lambda x: dd.trace(np.sin, x).rows[-1].value)(1.0), "trace plain numbers"),
+        (lambda: dd.derivative(lambda a: dd.trace(lambda x: a * x, 1.0).rows[-1].value)(1.0), "trace plain numbers"),
+        (lambda: dd.derivative(lambda a: dd.trace(lambda x: a, 1.0).rows[-1].value)(1.0), "trace plain numbers"),
         (lambda: dd.trace(lambda x: None, 1.0), "None (is a return missing?)"),
+        (lambda: dd.trace(lambda x: x, 1.0, seed=1j), "a seed is complex, its argument real"),
     ],
 )
 def test_mistakes(call: Callable[[], Any], text: str) -> None:

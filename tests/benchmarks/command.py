@@ -1,6 +1,6 @@
 """Checks every answer, times what is right, side by side in one run, and prints a Markdown table of medians and ratios.
 
-Between machines compare ratios, not seconds.
+Between machines compare ratios, not seconds. Lines named memory show peaks in bytes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from .imports import LIMIT, UNWANTED, import_seconds, loaded_by_import
-from .timing import interleaved
-from .tools import TOOLS, Tool, installed
-from .works import HAND, WORKS, wrong_answers
+from .timing import interleaved, peak_bytes
+from .tools import OURS, TOOLS, Tool, installed
+from .works import HAND, WORKS, Target, wrong_answers
 
 IMPORT = "import"
 HEADER = [
@@ -28,55 +28,89 @@ HEADER = [
 
 
 @dataclass
+class Aim:
+    """A target, and what was measured: times of another call, or seconds more for an operation."""
+
+    target: Target
+    measured: float | None
+
+    def cells(self) -> tuple[str, str]:
+        """The target, and whether it is met."""
+        limit, over, measured = self.target.factor, self.target.over, self.measured
+        if self.target.operations:
+            shown, bound = _duration(measured), f"{_duration(limit)} an operation"
+        else:
+            shown, bound = _ratio(measured), f"{limit:g} × {over}"
+        if self.target.over == IMPORT:
+            shown, bound = _duration(measured), _duration(limit)
+        return bound, "no answer" if measured is None else f"{'yes' if measured <= limit else 'no'}: {shown}"
+
+
+@dataclass
 class Row:
-    """One line of the table, and what `--json` writes of it."""
+    """What was measured of a work, in seconds or, of memory, in bytes; and what `--json` writes of it."""
 
     work: str
-    seconds: dict[str, float]
+    figures: dict[str, float]
     wrong: dict[str, str] = field(default_factory=dict)
-    target: str = ""
-    met: bool | None = None
+    memory: bool = False
+    aims: list[Aim] = field(default_factory=list)
 
     def over(self, name: str, base: str) -> float | None:
         """How many times `base` the call `name` took."""
-        if name in self.seconds and base in self.seconds:
-            return self.seconds[name] / self.seconds[base]
+        if name in self.figures and base in self.figures:
+            return self.figures[name] / self.figures[base]
         return None
 
-    def cells(self) -> list[str]:
-        """The line of the table; the import's ratios say nothing, so its others are seconds beyond numpy's."""
-        known = (HAND, "f", "dualdiff")
-        others = {name: time for name, time in self.seconds.items() if name not in known}
-        shown = [
-            f"{name} {_duration(time) if self.work == IMPORT else _ratio(time / self.seconds[HAND])}"
-            for name, time in sorted(others.items(), key=lambda item: item[1])
-        ]
-        shown += [f"{name} failed" for name in self.wrong if name not in known]
-        base = HAND if self.work != IMPORT else ""
-        return [
-            self.work if self.work != IMPORT else "import beyond numpy's (first column)",
-            _duration(self.seconds.get(HAND)),
-            _duration(self.seconds.get("f")),
-            "wrong" if "dualdiff" in self.wrong else _duration(self.seconds.get("dualdiff")),
-            _ratio(self.over("dualdiff", base)),
-            _ratio(self.over("dualdiff", "f")),
-            self.target,
-            {None: "", True: "yes", False: "no"}[self.met],
-            ", ".join(shown),
-        ]
+    def measure(self, target: Target) -> Aim:
+        """A target beside what was measured."""
+        ratio = self.over(target.of, target.over)
+        if ratio is not None and target.operations:
+            ratio = (self.figures[target.of] - self.figures[target.over]) / target.operations
+        return Aim(target, ratio)
+
+    def lines(self) -> list[list[str]]:
+        """The lines of the table, one for each of dualdiff's modes."""
+        show = _size if self.memory else _duration
+        modes = [name for name in OURS if name in self.figures or name in self.wrong] or [OURS[0]]
+        lines = []
+        for name in modes:
+            aims = [aim.cells() for aim in self.aims if aim.target.of == name or len(modes) == 1]
+            lines.append(
+                [
+                    *([self.work, show(self.figures.get(HAND)), show(self.figures.get("f"))] if not lines else [""] * 3),
+                    ("reverse " if name != OURS[0] else "")
+                    + ("wrong" if name in self.wrong else show(self.figures.get(name))),
+                    _ratio(self.over(name, HAND)) if self.work != IMPORT else "",
+                    _ratio(self.over(name, "f")),
+                    ", ".join(bound for bound, _ in aims),
+                    ", ".join(met for _, met in aims),
+                    self.others() if not lines else "",
+                ]
+            )
+        if self.work == IMPORT:
+            lines[0][0] = "import beyond numpy's (first column)"
+        return lines
+
+    def others(self) -> str:
+        """The others over the hand-written one; of imports, seconds beyond numpy's."""
+        named = sorted((x, name) for name, x in self.figures.items() if name not in (HAND, "f", *OURS))
+        shown = [f"{name} {_duration(x) if self.work == IMPORT else _ratio(x / self.figures[HAND])}" for x, name in named]
+        return ", ".join(shown + [f"{name} failed" for name in self.wrong if name not in OURS])
 
 
 def run_work(key: str, tools: list[Tool], rounds: int, sample: float) -> Row:
-    """Checks the answers of a work, then times what was right."""
+    """Checks the answers of a work, then measures what was right."""
     work = WORKS[key](tools, False)
     wrong = wrong_answers(work)
-    seconds = interleaved({name: call for name, call in work.calls.items() if name not in wrong}, rounds, sample)
-    row = Row(work.name, seconds, wrong)
-    if work.target:
-        row.target = f"{work.target.factor:g} × {work.target.over}"
-        ratio = row.over("dualdiff", work.target.over)
-        if ratio is not None or "dualdiff" in wrong:
-            row.met = ratio is not None and ratio <= work.target.factor
+    right = {name: call for name, call in work.calls.items() if name not in wrong}
+    if work.memory:
+        figures = {name: peak_bytes(call) for name, call in right.items()}
+    else:
+        figures = interleaved(right, rounds, sample)
+    row = Row(work.name, figures | work.known, wrong, work.memory)
+    ours = {tool.name for tool in tools}
+    row.aims = [row.measure(target) for target in work.targets if target.of in ours]
     return row
 
 
@@ -85,28 +119,34 @@ def run_import(packages: list[str], rounds: int) -> Row:
     times = import_seconds(packages, rounds)
     numpy = times.pop("numpy")
     row = Row(IMPORT, {HAND: numpy, **{package: time - numpy for package, time in times.items()}})
-    row.target = _duration(LIMIT)
     if "dualdiff" in times:
         unwanted = loaded_by_import("dualdiff").intersection(UNWANTED)
         if unwanted:
             row.wrong["dualdiff"] = f"import dualdiff loads {', '.join(sorted(unwanted))}"
-        row.met = not unwanted and row.seconds["dualdiff"] <= LIMIT
+        row.aims = [Aim(Target(LIMIT, IMPORT), None if unwanted else row.figures["dualdiff"])]
     return row
 
 
 def table(rows: list[Row]) -> str:
     """The rows in Markdown."""
-    lines = [HEADER, ["---"] * len(HEADER), *(row.cells() for row in rows)]
+    lines = [HEADER, ["---"] * len(HEADER), *(line for row in rows for line in row.lines())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _duration(seconds: float | None) -> str:
-    if seconds is None:
+    return _scaled(seconds, (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)))
+
+
+def _size(size: float | None) -> str:
+    return _scaled(size, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)))
+
+
+def _scaled(x: float | None, units: tuple[tuple[str, float], ...]) -> str:
+    """Three digits, in the largest unit that fits."""
+    if x is None:
         return ""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if abs(seconds) >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-6:.3g} µs"
+    unit, size = next((pair for pair in units if abs(x) >= pair[1]), units[-1])
+    return f"{x / size:.3g} {unit}"
 
 
 def _ratio(ratio: float | None) -> str:
@@ -129,18 +169,20 @@ def main(argv: list[str] | None = None) -> int:
     chosen = [n for n in names if n in wanted or any(n.startswith(w) for w in wanted if w not in names)]
     if not chosen:
         parser.error(f"no work is named {' or '.join(wanted)}; there are {', '.join(names)}")
-    rounds, sample = (5, 0.002) if options.quick else (15, 0.02)
+    rounds, sample = (5, 0.002) if options.quick else (25, 0.01)
 
-    tools = installed(options.tools.split(",") if options.tools else None)
+    packages = options.tools.split(",") if options.tools else list(TOOLS)
+    tools = installed(packages)
     rows = []
     for name in chosen:
         print(f"{name} ...", file=sys.stderr, flush=True)
         if name == IMPORT:
-            rows.append(run_import([package for package in TOOLS if package in sys.modules], rounds))
+            rows.append(run_import([package for package in packages if package in sys.modules], rounds))
         else:
             rows.append(run_work(name, tools, rounds, sample))
 
-    versions = {"Python": platform.python_version(), "numpy": np.__version__, **{t.name: t.version for t in tools}}
+    versions = {"Python": platform.python_version(), "numpy": np.__version__}
+    versions |= {tool.name: tool.version for tool in tools if tool.name != OURS[1]}
     machine = f"{', '.join(f'{name} {version}'.rstrip() for name, version in versions.items())}; "
     threads = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
     machine += f"{platform.machine()}, threads: {threads}; medians of {rounds} interleaved rounds"
@@ -149,6 +191,6 @@ def main(argv: list[str] | None = None) -> int:
         for name, what in row.wrong.items():
             print(f"{row.work}: {name}: {what}")
     if options.json:
-        figures = {"machine": machine, "works": [vars(row) for row in rows]}
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return int(any("dualdiff" in row.wrong for row in rows))
+        works = [{**vars(row), "aims": [{**vars(aim.target), "measured": aim.measured} for aim in row.aims]} for row in rows]
+        options.json.write_text(json.dumps({"machine": machine, "works": works}, indent=2) + "\n")
+    return int(any(name in row.wrong for row in rows for name in OURS))

@@ -38,17 +38,17 @@ class Call:
         return timeit.Timer(self.statement, globals=dict(self.names))
 
 
-def interleaved(calls: dict[str, Call], rounds: int, sample: float) -> dict[str, float]:
+def interleaved(calls: dict[str, Call], rounds: int, sample: float, longest: float = 4.0) -> dict[str, float]:
     """Median seconds of each call. Every round times each call once, for about `sample` seconds: A B C, A B C, ...
 
-    A call of more than a second is timed in three rounds only.
+    A call that has had `longest` seconds drops out, after three rounds at the earliest.
     """
     timers = {name: call.timer() for name, call in calls.items()}
     loops = {name: _loops(timer, sample) for name, timer in timers.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds):
         for name, timer in timers.items():
-            if turn < 3 or seconds[name][0] < 1:
+            if turn < 3 or sum(seconds[name]) * loops[name] < longest:
                 seconds[name].append(timer.timeit(loops[name]) / loops[name])
     return {name: median(times) for name, times in seconds.items()}
 

@@ -111,7 +111,7 @@ def autograd() -> Tool:
         hessian=ag.hessian,
         jvp=_with_direction(lambda f, x, v: ag.make_jvp(f)(x)(v)),
         hvp=_with_direction(lambda f, x, v: ag.hessian_vector_product(f)(x, v)),
-        record=lambda f: lambda x: ag.make_vjp(f, x)[1],
+        record=lambda f: lambda x: ag.make_vjp(f)(x)[1],
     )
     return Tool("autograd", _version("autograd"), ag_np, transforms)
 
@@ -225,7 +225,7 @@ def advect() -> Tool:
         jacobian=ad.jacobian,
         hessian=ad.hessian,
         jvp=_with_direction(lambda f, x, v: ad.jvp(f)(x, tangents=v)),
-        hvp=_with_direction(lambda f, x, v: ad.hvp(f)(x, tangents=v)[1]),
+        hvp=_with_direction(lambda f, x, v: ad.hvp(f)(x, vectors=v)[1]),
         record=lambda f: lambda x: ad.vjp(f)(x)[0],
     )
     return Tool("advect", _version("advect"), np, transforms)
@@ -254,7 +254,10 @@ def scipy_differences() -> Tool:
     def differences(f: Function) -> Function:
         return lambda x: approx_fprime(x, f)
 
-    transforms = {"gradient": differences, "jacobian": differences}
+    def gradient(f: Function) -> Function:
+        return (lambda *x: approx_fprime(np.array(x), lambda x: f(*x))) if _argnums(f) else differences(f)
+
+    transforms = {"gradient": gradient, "jacobian": differences}
     limits = {"gradient": DENSE}
     return Tool("differences", _version("scipy"), np, transforms, limits=limits, rtol=1e-5)
 
@@ -295,6 +298,8 @@ def installed(names: list[str] | None = None) -> list[Tool]:
             try:
                 importlib.import_module(package)
             except ImportError:
+                if package == "dualdiff":
+                    raise
                 continue
             found += [make() for make in makers]
     return found

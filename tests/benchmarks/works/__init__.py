@@ -1,0 +1,56 @@
+"""The works: a function, the derivative a person would write by hand, and the targets where there are some.
+
+Every work is built for the tools given and at a size: `tiny` ones are for the tests, which check answers only.
+"""
+
+from __future__ import annotations
+
+from . import dense, overheads, scalars, sparse
+from .work import HAND, Build, Target, Work, wrong_answers
+
+__all__ = ["HAND", "WORKS", "Build", "Target", "Work", "wrong_answers"]
+
+_REVERSE = "dualdiff reverse"
+
+WORKS: dict[str, Build] = {
+    "scalar": scalars.scalar,
+    "multiplication": scalars.multiplication,
+    "gradient3": scalars.gradient3,
+    "small_arrays": scalars.small_arrays,
+    "jvp3": scalars.jvp3,
+    "recording": scalars.recording,
+    "rosenbrock10": dense.rosenbrock(10),
+    "rosenbrock1000": dense.rosenbrock(1000, Target(6), Target(20, "f", _REVERSE)),
+    "rosenbrock1e6": dense.rosenbrock(1_000_000, Target(3)),
+    "ackley10": dense.ackley(10),
+    "ackley1000": dense.ackley(1000),
+    "ackley1e6": dense.ackley(1_000_000),
+    "jvp": dense.jvp,
+    "reverse": dense.reverse,
+    "training": dense.training,
+    "network10": dense.network(10, Target(2.5)),
+    "network100": dense.network(100),
+    "network500": dense.network(500, Target(1.1, "two products")),
+    "solve_A": dense.solve("A"),
+    "solve_b": dense.solve("b"),
+    "hessian10": dense.rosenbrock_hessian(10),
+    "hessian100": dense.rosenbrock_hessian(100),
+    "hvp1000": dense.rosenbrock_hvp(1000),
+    "hvp1e6": dense.rosenbrock_hvp(1_000_000, Target(8, "f")),
+    "few_rosenbrock": overheads.beside_batch(dense.rosenbrock(50)),
+    "few_network": overheads.beside_batch(dense.network(50)),
+    "few_burgers": overheads.beside_batch(sparse.burgers(50)),
+    "few_brusselator": overheads.beside_batch(sparse.brusselator2(5)),
+    "burgers1000": sparse.burgers(1000),
+    "burgers1e6": sparse.burgers(1_000_000, Target(2)),
+    "brusselator1": sparse.brusselator1(100_000),
+    "brusselator2": sparse.brusselator2(224),
+    "bundle": sparse.bundle(10_000, Target(3)),
+    "sparse_hessian": sparse.hessian(100_000),
+    "first_call": sparse.first_call(100_000, Target(1.2, "later calls")),
+    "memory_burgers": overheads.peak(sparse.burgers(1_000_000), Target(10, overheads.RESULT)),
+    "memory_brusselator": overheads.peak(sparse.brusselator2(224), Target(10, overheads.RESULT)),
+    "memory_bundle": overheads.peak(sparse.bundle(10_000), Target(10, overheads.RESULT)),
+    "memory_rosenbrock": overheads.peak(dense.rosenbrock(1_000_000)),
+    "memory_reverse": overheads.peak(dense.reverse),
+}
