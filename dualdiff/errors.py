@@ -86,10 +86,10 @@ def structure_lost(results: int, n: int) -> StructureLostError:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in ("dualdiff", "numpy"):
             text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
             break
-        function = next((frame.f_locals[k] for k in ("func", "ufunc", "function") if callable(frame.f_locals.get(k))), None)
-        if function is not None:
-            module = getattr(function, "__module__", None) or "numpy"
-            name = f"{module}.{getattr(function, '__name__', name)}".replace("numpy.", "np.")
+        for function in map(frame.f_locals.get, ("function", "ufunc", "func")):
+            if callable(function) and hasattr(function, "__name__"):
+                module = getattr(function, "__module__", None) or "numpy"
+                name = f"{module}.{function.__name__}".replace("numpy.", "np.")
         frame = frame.f_back
     return StructureLostError(
         f"{name or 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "

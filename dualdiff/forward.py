@@ -92,25 +92,32 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> dd.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
     """
-    if not callable(f):
-        raise TypeError(f"jvp: the first argument must be a function, not {type(f).__name__}")
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError("jvp: primals and tangents must be tuples, an entry for each argument of f: jvp(f, (x,), (v,))")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals but {len(tangents)} tangents")
-    call = Call("jvp", f, tuple(range(len(primals))), tuple(primals), {})
+    return along("jvp", f, primals, tangents)
+
+
+def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """`jvp` for the verb `name`; those of one argument call it x and its tangent v."""
+    if not callable(f):
+        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}")
+    call = Call(name, f, tuple(range(len(primals))), tuple(primals), {})
     seeds = []
     for k, tangent in enumerate(tangents):
+        v, x = (f"tangent {k}", f"primal {k}") if name == "jvp" else ("v", "x")
         try:
             given = flatten_as(primals[k], tangent)
         except ValueError as error:
-            raise ValueError(f"jvp: tangent {k} has another structure than primal {k}: {error}") from None
-        seeds += [numeric(t, f"jvp: tangent {k}") for t in given]
-    for x, t in zip(call.leaves, seeds):
-        if shape_of(t) != shape_of(x):
-            raise ValueError(f"jvp: a tangent has shape {shape_of(t)}, its primal {shape_of(x)}")
-        if is_complex(t) and not is_complex(x):
-            raise TypeError("jvp: a tangent is complex, its primal real; make the primal complex if that is meant")
+            raise ValueError(f"{name}: {v} has another structure than {x}: {error}") from None
+        seeds += [numeric(t, f"{name}: {v}") for t in given]
+    v, x = ("a tangent", "its primal") if name == "jvp" else ("v", "x")
+    for leaf, t in zip(call.leaves, seeds):
+        if shape_of(t) != shape_of(leaf):
+            raise ValueError(f"{name}: {v} has shape {shape_of(t)}, {x} {shape_of(leaf)}")
+        if is_complex(t) and not is_complex(leaf):
+            raise TypeError(f"{name}: {v} is complex, {x} real; make {x.replace('its', 'the')} complex if that is meant")
     values, ts, rebuild = call.run(seeds)
     ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
     return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
@@ -331,7 +338,8 @@ def _gradient(
         values, columns, _ = sweep(call, None)
     if len(values) != 1 or shape_of(values[0]):
         what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
-        raise ValueError(f"{name}: f must return a scalar, but its result has {what}; use jacobian")
+        instead = "jacobian" if "gradient" in name else "jacobian(jacobian(f))"
+        raise ValueError(f"{name}: f must return a scalar, but its result has {what}; use {instead}")
     blocks = by_leaf(call, columns[0], values[0]) if record is None else jacobian_rows(call, None, record)[0]
     return number(values[0]), call.per_argument(blocks)
 
@@ -471,9 +479,9 @@ def _jacobian(
         values, columns, rebuild = sweep(call, chunk_size, executor, progress)
         blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
     value = rebuild([number(v) for v in values])
-    if call.many and len(blocks) != 1:  # a tuple over arguments of containers over results
+    if call.many:  # a tuple over arguments of containers over results
         return value, tuple(rebuild([b[k] for b in blocks]) for k in range(len(call.parts)))
-    return value, rebuild(blocks) if not call.many else blocks[0]
+    return value, rebuild(blocks)
 
 
 def _check_mode(name: str, mode: str) -> None:

@@ -18,7 +18,7 @@ from . import dispatch, dual
 from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast
 from .dual import Dual
 from .rules.table import Move, plain, shape_of
-from .tangents import Shape, Structured, _clear, combine, contract, finite, total
+from .tangents import Shape, Structured, clear, combine, contract, finite, total
 
 _serial = itertools.count()
 
@@ -174,10 +174,8 @@ class Combine(Recorded):
             return product
         zero, hidden = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product)), plain(ct) == 0
         if np.any(zero):
-            product = _clear(zero, product)
-        if np.any(hidden & ~zero):
-            product = np.where(hidden & ~cts.active(self), np.zeros((), getattr(product, "dtype", float)), product)[()]
-        return product
+            product = clear(zero, product, hasattr(w, "tangent"))
+        return clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
 
 
 class Gather(Recorded):

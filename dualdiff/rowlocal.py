@@ -299,7 +299,7 @@ class RowLocal(Structured):
         return function(self.dense()) if t is None else t
 
     def _times(self, matrix: Any, shape: Shape) -> Any:
-        """The product of a sparse matrix and the last axis: a term for each diagonal, or for the j-th elements of rows."""
+        """The product of a sparse matrix and the last axis: a term for each diagonal, or each j-th element of rows."""
         m, count = matrix.shape[0], np.diff(matrix.indptr)
         if not matrix.nnz or m * int(count.max()) * 8 > DENSE_BYTES:
             return None

@@ -163,16 +163,18 @@ def sweep(
 ) -> tuple[list[Any], list[Any], Any]:
     """Values of f's result, the derivatives of each with respect to all directions on a leading axis, and rebuild.
 
-    A complex leaf has two directions an element, 1 and i, by which `check_holomorphic` judges whether f has a slope.
-    Where there are more than `SMALL` directions and the chunk size is left to us, tangents are row-local, and the sweep
-    starts again with dense ones if that makes some too large.
+    The derivatives may still be row-local: `by_leaf` makes Jacobians of them. A complex leaf has two directions an
+    element, 1 and i, by which `check_holomorphic` judges whether f has a slope. Where there are more than `SMALL`
+    directions and the chunk size is left to us, tangents are row-local, and the sweep starts again with dense ones if
+    that makes some too large.
     """
     widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves]
     n = sum(widths)
     if chunk_size is None and n > SMALL and executor is None:
         try:
             values, ts, rebuild = local_sweep(call)
-            return values, [_columns(t, v, n) for t, v in zip(ts, values)], rebuild
+            columns = [t if isinstance(t, RowLocal) else with_directions(t, v, n, False) for t, v in zip(ts, values)]
+            return values, columns, rebuild
         except StructureLostError:
             pass
     most = SEED_BYTES // (8 * max(widths, default=1) or 1)  # complex leaves count double
@@ -218,14 +220,6 @@ def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], A
     return call.run(seeds)
 
 
-def _columns(t: Any, v: Any, n: int) -> Any:
-    """A tangent of a row-local sweep with its n directions on a leading axis."""
-    if isinstance(t, RowLocal):
-        t = t.dense(final=True)
-        return t if t.dtype == dtype_of(v) else t.astype(dtype_of(v))
-    return with_directions(t, v, n, False)
-
-
 def seed(x: Any, start: int, stop: int, width: int) -> Any:
     """Rows start to stop of the identity over the directions of one leaf; rows outside it are zero."""
     size, shape, dtype = size_of(x), shape_of(x), dtype_of(x)
@@ -268,6 +262,9 @@ def is_complex(x: Any) -> bool:
 def by_leaf(call: Call, columns: Any, v: Any) -> list[Any]:
     """The Jacobian of one result with respect to each leaf, of shape out.shape + in.shape, C-contiguous."""
     blocks, at = [], 0
+    if isinstance(columns, RowLocal):
+        columns = columns.dense(final=True)
+        columns = columns if columns.dtype == dtype_of(v) else columns.astype(dtype_of(v))
     for x in call.leaves:
         size = size_of(x)
         block = columns if size == len(columns) else columns[at : at + size]

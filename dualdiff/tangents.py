@@ -135,10 +135,10 @@ def finite(w: Any) -> bool:
     return bool(np.isfinite(w).all())
 
 
-def _clear(zero: Any, product: Any) -> Any:
-    """`product` with its value, not its outer tangents, set to 0 where `zero`: the strong zero."""
-    if hasattr(product, "tangent"):
-        return product._with_value(_clear(zero, product.value))
+def clear(zero: Any, product: Any, keep: bool) -> Any:
+    """`product`, set to 0 where `zero`: the strong zero. With `keep` an outer derivative of it stays."""
+    if keep and hasattr(product, "tangent"):
+        return product._with_value(clear(zero, product.value, keep))
     return np.where(zero, np.zeros((), getattr(product, "dtype", float)), product)[()]
 
 
@@ -157,8 +157,8 @@ def scale(t: Any, w: Any, select: bool = False, spare: bool = False) -> Any:
     product = t * w
     if not known:
         zero = t == 0
-        if np.any(zero):
-            product = _clear(zero, product)
+        if np.any(zero):  # a plain 0 is no function of the outer variables either
+            product = clear(zero, product, hasattr(t, "tangent"))
     if select and not finite(product):
         product = np.where(w == 0, np.zeros((), getattr(product, "dtype", float)), product)
     return product

@@ -28,7 +28,7 @@ from .errors import NotDifferentiableError, user_line
 from .pytree import flatten_as
 from .rules.table import ELEMENTWISE, Elementwise, plain, shape_of
 from .sweep import Call, Function, check_holomorphic, dtype_of, is_complex, number, size_of
-from .tangents import Shape, Structured, _clear, finite, hush, scale, unhush
+from .tangents import Shape, Structured, clear, finite, hush, scale, unhush
 
 __all__ = ["taylor"]
 
@@ -291,7 +291,7 @@ def _inner(a: Sequence[Any], b: Sequence[Any]) -> Any:
     total = sum(map(mul, a, b[::-1]))
     if finite(total):
         return total
-    return sum(_clear((plain(x) == 0) | (plain(y) == 0), x * y) for x, y in zip(a, b[::-1]))
+    return sum(clear((plain(x) == 0) | (plain(y) == 0), x * y, True) for x, y in zip(a, b[::-1]))
 
 
 def _over(a: Any, b: Any) -> Any:
@@ -299,7 +299,7 @@ def _over(a: Any, b: Any) -> Any:
     if type(a) is float and (type(b) is float or type(b) is int) and b:
         return a / b
     r = np.divide(a, b)
-    return r if finite(r) else _clear(plain(a) == 0, r)
+    return r if finite(r) else clear(plain(a) == 0, r, True)
 
 
 # What is shorter, or more accurate, said directly: from the operands, their values, their series and the value of the
@@ -325,7 +325,7 @@ def _divide(_: Any, values: Any, ts: Any, y: Any) -> Any:
 
 
 def _power(operands: Any, values: Any, ts: Any, y: Any) -> Any:
-    """By products for small whole exponents; else, where x0 is not 0, by x dy = p y dx; if p moves, as exp(p log(x))."""
+    """By products for small whole exponents; else, where x0 is not 0, by x dy = p y dx, or as exp(p log(x))."""
     (x0, p), (x, q) = values, ts
     base = np.asarray(plain(x0))
     if x is None:

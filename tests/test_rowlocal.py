@@ -221,7 +221,7 @@ def test_compositions(names: list[str], keep: bool) -> None:
     x = np.random.default_rng(0).uniform(-1, 1, 9)
     (value,), (t,) = tangents(f, [x], keep)
     due = dd.jacobian(f, chunk_size=1)(x)
-    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_allclose(value, f(x), rtol=1e-13, atol=1e-15)
     got = np.moveaxis(t.dense() if isinstance(t, RowLocal) else t, 0, -1)
     np.testing.assert_allclose(got, due, rtol=1e-10, atol=1e-12)
 
@@ -292,6 +292,11 @@ def test_large_functions_take_little_memory() -> None:
     due[:-1] = -400 * x[:-1] * d - 2 * (1 - x[:-1])
     due[1:] += 200 * d
     np.testing.assert_allclose(got, due, rtol=1e-12, atol=1e-10)
+
+
+def test_a_vector_where_a_scalar_is_due_is_refused_before_its_jacobian_is_made() -> None:
+    with pytest.raises(ValueError, match="use jacobian"):
+        dd.gradient(np.sin)(np.ones(10**6))
 
 
 def test_what_is_too_large_starts_again_in_dense_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

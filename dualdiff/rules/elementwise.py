@@ -128,6 +128,11 @@ def _power_base(m: Any, x: Any, y: Any, z: Any) -> Any:
     return m.where(safe, y * (z / x), y * x**below)
 
 
+def _share_of(m: Any, x: Any, z: Any) -> Any:
+    """x / z, and 0 for z = 0; not as a constant, whose slope of 0 would look healthy, but as a root."""
+    return m.where(z == 0, m.sqrt(m.where(z == 0, x, 0.0)), x / z)
+
+
 def _power_exponent(m: Any, x: Any, y: Any, z: Any) -> Any:
     """z * log(x), and 0 for x = 0 < y; at x = y = 0 the limit -inf; NaN for x < 0, where the function is not real."""
     return m.where((x == 0) & (z == 0), 0.0, z * m.log(x))
@@ -173,7 +178,7 @@ elementwise(np.multiply,     lambda m, x, y, z: y,                             l
 elementwise(np.divide,       lambda m, x, y, z: 1 / y,                         lambda m, x, y, z: -z / y)
 elementwise(np.power,        _power_base,                                      _power_exponent)
 elementwise(np.float_power,  _power_base,                                      _power_exponent)
-elementwise(np.hypot,        lambda m, x, y, z: m.where(z == 0, 0.0, x / z),   lambda m, x, y, z: m.where(z == 0, 0.0, y / z))
+elementwise(np.hypot,        lambda m, x, y, z: _share_of(m, x, z),            lambda m, x, y, z: _share_of(m, y, z))
 elementwise(np.arctan2,      lambda m, x, y, z: _angle(m, y, x),      lambda m, x, y, z: -_angle(m, x, y))
 elementwise(np.logaddexp,    lambda m, x, y, z: m.share(y - x),                lambda m, x, y, z: m.share(x - y))
 elementwise(np.logaddexp2,   lambda m, x, y, z: m.share2(y - x),               lambda m, x, y, z: m.share2(x - y))

@@ -267,6 +267,8 @@ def _norm_weight(x: Any, p: Any, axes: Any) -> Any:
         return np.sign(x)
     top = np.max(size, axis=axes, keepdims=True)
     y = x / np.where(top == 0, 1, top)
+    if np.any(top == 0):
+        y = np.where(top == 0, np.sqrt(np.where(top == 0, y, 0)), y)  # still 0, but no slope that looks healthy
     r = np.where(top == 0, 1, np.linalg.vector_norm(y, axis=axes, keepdims=True, ord=p))
     weight = y / r if p == 2 else np.sign(y) * (np.abs(y) / r) ** (p - 1)
     return np.where(size == 0, 0, weight) if p < 1 else weight

@@ -12,6 +12,7 @@ import platform
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,33 +29,14 @@ HEADER = [
 
 
 @dataclass
-class Aim:
-    """A target, and what was measured: times of another call, or seconds more for an operation."""
-
-    target: Target
-    measured: float | None
-
-    def cells(self) -> tuple[str, str]:
-        """The target, and whether it is met."""
-        limit, over, measured = self.target.factor, self.target.over, self.measured
-        if self.target.operations:
-            shown, bound = _duration(measured), f"{_duration(limit)} an operation"
-        else:
-            shown, bound = _ratio(measured), f"{limit:g} × {over}"
-        if self.target.over == IMPORT:
-            shown, bound = _duration(measured), _duration(limit)
-        return bound, "no answer" if measured is None else f"{'yes' if measured <= limit else 'no'}: {shown}"
-
-
-@dataclass
 class Row:
-    """What was measured of a work, in seconds or, of memory, in bytes; and what `--json` writes of it."""
+    """What was measured of a work, in seconds or, of memory, in bytes."""
 
     work: str
     figures: dict[str, float]
+    targets: tuple[Target, ...] = ()
     wrong: dict[str, str] = field(default_factory=dict)
     memory: bool = False
-    aims: list[Aim] = field(default_factory=list)
 
     def over(self, name: str, base: str) -> float | None:
         """How many times `base` the call `name` took."""
@@ -62,41 +44,50 @@ class Row:
             return self.figures[name] / self.figures[base]
         return None
 
-    def measure(self, target: Target) -> Aim:
-        """A target beside what was measured."""
-        ratio = self.over(target.of, target.over)
-        if ratio is not None and target.operations:
-            ratio = (self.figures[target.of] - self.figures[target.over]) / target.operations
-        return Aim(target, ratio)
+    def measured(self, target: Target) -> float | None:
+        """What to compare with the target's factor."""
+        if target.each and target.of in self.figures:
+            return (self.figures[target.of] - self.figures.get(target.over, 0.0)) / target.count
+        return self.over(target.of, target.over)
+
+    def met(self, target: Target) -> bool:
+        """A wrong answer meets no target."""
+        measured = self.measured(target)
+        return measured is not None and measured <= target.factor
 
     def lines(self) -> list[list[str]]:
         """The lines of the table, one for each of dualdiff's modes."""
-        show = _size if self.memory else _duration
         modes = [name for name in OURS if name in self.figures or name in self.wrong] or [OURS[0]]
-        lines = []
-        for name in modes:
-            aims = [aim.cells() for aim in self.aims if aim.target.of == name or len(modes) == 1]
-            lines.append(
-                [
-                    *([self.work, show(self.figures.get(HAND)), show(self.figures.get("f"))] if not lines else [""] * 3),
-                    ("reverse " if name != OURS[0] else "")
-                    + ("wrong" if name in self.wrong else show(self.figures.get(name))),
-                    _ratio(self.over(name, HAND)) if self.work != IMPORT else "",
-                    _ratio(self.over(name, "f")),
-                    ", ".join(bound for bound, _ in aims),
-                    ", ".join(met for _, met in aims),
-                    self.others() if not lines else "",
-                ]
-            )
-        if self.work == IMPORT:
-            lines[0][0] = "import beyond numpy's (first column)"
-        return lines
+        return [self._line(name, name == modes[0]) for name in modes]
 
-    def others(self) -> str:
+    def _line(self, name: str, first: bool) -> list[str]:
+        show, beyond = _size if self.memory else _duration, self.work == IMPORT
+        work = "import beyond numpy's (first column)" if beyond else self.work if first else "&emsp;the same"
+        targets = [target for target in self.targets if target.of == name]
+        return [
+            work + (", reverse mode" if name != OURS[0] else ""),
+            show(self.figures.get(HAND)) if first else "",
+            show(self.figures.get("f")) if first else "",
+            "wrong" if name in self.wrong else show(self.figures.get(name)),
+            "" if beyond else _ratio(self.over(name, HAND)),
+            _ratio(self.over(name, "f")),
+            ", ".join(_aim(t, t.factor) + (f" {t.each}" if t.each else f" × {t.over}") for t in targets),
+            ", ".join(("yes" if self.met(t) else "no") + f" ({_aim(t, self.measured(t))})" for t in targets),
+            ", ".join(self._others()) if first else "",
+        ]
+
+    def _others(self) -> list[str]:
         """The others over the hand-written one; of imports, seconds beyond numpy's."""
         named = sorted((x, name) for name, x in self.figures.items() if name not in (HAND, "f", *OURS))
-        shown = [f"{name} {_duration(x) if self.work == IMPORT else _ratio(x / self.figures[HAND])}" for x, name in named]
-        return ", ".join(shown + [f"{name} failed" for name in self.wrong if name not in OURS])
+        if self.work == IMPORT:
+            return [f"{name} {_duration(x)}" for x, name in named]
+        shown = [f"{name} {_ratio(x / self.figures[HAND])}" for x, name in named]
+        return shown + [f"{name} failed" for name in self.wrong if name not in OURS]
+
+    def record(self) -> dict[str, Any]:
+        """What `--json` writes."""
+        targets = [{**vars(t), "measured": self.measured(t), "met": self.met(t)} for t in self.targets]
+        return {**vars(self), "unit": "B" if self.memory else "s", "targets": targets}
 
 
 def run_work(key: str, tools: list[Tool], rounds: int, sample: float) -> Row:
@@ -108,10 +99,8 @@ def run_work(key: str, tools: list[Tool], rounds: int, sample: float) -> Row:
         figures = {name: peak_bytes(call) for name, call in right.items()}
     else:
         figures = interleaved(right, rounds, sample)
-    row = Row(work.name, figures | work.known, wrong, work.memory)
-    ours = {tool.name for tool in tools}
-    row.aims = [row.measure(target) for target in work.targets if target.of in ours]
-    return row
+    targets = tuple(target for target in work.targets if target.of in work.calls)
+    return Row(work.name, figures | work.known, targets, wrong, work.memory)
 
 
 def run_import(packages: list[str], rounds: int) -> Row:
@@ -123,7 +112,8 @@ def run_import(packages: list[str], rounds: int) -> Row:
         unwanted = loaded_by_import("dualdiff").intersection(UNWANTED)
         if unwanted:
             row.wrong["dualdiff"] = f"import dualdiff loads {', '.join(sorted(unwanted))}"
-        row.aims = [Aim(Target(LIMIT, IMPORT), None if unwanted else row.figures["dualdiff"])]
+            del row.figures["dualdiff"]
+        row.targets = (Target(LIMIT, over="", each="beyond numpy's"),)
     return row
 
 
@@ -147,6 +137,11 @@ def _scaled(x: float | None, units: tuple[tuple[str, float], ...]) -> str:
         return ""
     unit, size = next((pair for pair in units if abs(x) >= pair[1]), units[-1])
     return f"{x / size:.3g} {unit}"
+
+
+def _aim(target: Target, x: float | None) -> str:
+    """A target's factor, or what was measured of it."""
+    return "no answer" if x is None else _duration(x) if target.each else f"{x:g}" if x == target.factor else _ratio(x)
 
 
 def _ratio(ratio: float | None) -> str:
@@ -186,11 +181,12 @@ def main(argv: list[str] | None = None) -> int:
     machine = f"{', '.join(f'{name} {version}'.rstrip() for name, version in versions.items())}; "
     threads = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
     machine += f"{platform.machine()}, threads: {threads}; medians of {rounds} interleaved rounds"
-    print(table(rows), machine, sep="\n\n")
+    met = [row.met(target) for row in rows for target in row.targets]
+    print(table(rows), machine, f"Targets met: {sum(met)} of {len(met)}.", sep="\n\n")
     for row in rows:
         for name, what in row.wrong.items():
             print(f"{row.work}: {name}: {what}")
     if options.json:
-        works = [{**vars(row), "aims": [{**vars(aim.target), "measured": aim.measured} for aim in row.aims]} for row in rows]
-        options.json.write_text(json.dumps({"machine": machine, "works": works}, indent=2) + "\n")
+        figures = {"machine": machine, "works": [row.record() for row in rows]}
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return int(any(name in row.wrong for row in rows for name in OURS))

@@ -1,4 +1,4 @@
-"""Peers that build their derivative before it can be called: CasADi from symbols, asdex and sparsejac with JAX's compiler.
+"""Peers that build a derivative before they call it: CasADi from symbols, asdex and sparsejac with JAX's compiler.
 
 Each builds at its first call, from the arguments it is then given, as its user would; later calls only run.
 """

@@ -64,7 +64,7 @@ def _loops(timer: timeit.Timer, sample: float) -> int:
 
 
 def peak_bytes(call: Call) -> float:
-    """The most memory that one run holds beyond what was there before, its answer included, as Python and NumPy see it."""
+    """The most memory that one run holds beyond what was there before, its answer included, as NumPy reports it."""
     call.run()  # what is kept for all further calls is not this one's
     gc.collect()
     tracemalloc.start()

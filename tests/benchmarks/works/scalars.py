@@ -111,6 +111,6 @@ def recording(tools: list[Tool], tiny: bool) -> Work:
 
         return f
 
-    target = Target(4e-6, of="dualdiff", operations=3 * steps)
+    target = Target(4e-6, each="an operation", count=3 * steps)
     name = f"recording {3 * steps} operations on 10 numbers"
     return derivatives(name, tools, "record", make, {HAND: make(np)}, (np.linspace(0.1, 1.0, 10),), target)

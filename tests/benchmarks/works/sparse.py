@@ -1,7 +1,7 @@
 """Works whose Jacobian is sparse: discretised equations, bundle adjustment, the Hessian of a sum over neighbours.
 
-By hand twice: assembled with SciPy's constructors from the analytic diagonals and blocks (what targets compare with), and
-written straight into a pattern that was prepared once.
+By hand mostly twice: assembled by SciPy's constructors from the analytic diagonals and blocks, with which targets
+compare, and written straight into a pattern that was prepared once.
 """
 
 from __future__ import annotations
@@ -241,10 +241,11 @@ def hessian_problem(n: int) -> Problem:
 
 
 def _work(
-    name: str, problem: Callable[[int], Problem], size: int, tiny_size: int, *targets: Target, kind: str = "sparse", **options: Any
+    name: str, problem: Callable[[int], Problem], size: int, tiny_size: int, *targets: Target, **options: Any
 ) -> Build:
     def build(tools: list[Tool], tiny: bool) -> Work:
         make, by_hand, x = problem(tiny_size if tiny else size)
+        kind = "sparse hessian" if problem is hessian_problem else "sparse"
         return derivatives(f"{name}, n = {x.size:,}", tools, kind, make, by_hand, (x,), *targets, **options)
 
     return build
@@ -278,4 +279,4 @@ def bundle(observations: int, *targets: Target) -> Build:
 
 def hessian(n: int) -> Build:
     """Second derivatives, sparse."""
-    return _work("Rosenbrock sparse Hessian", hessian_problem, n, 5, kind="sparse hessian")
+    return _work("Rosenbrock sparse Hessian", hessian_problem, n, 5)

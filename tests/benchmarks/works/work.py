@@ -20,13 +20,14 @@ HAND = "hand-written"
 class Target:
     """The call named `of` takes at most `factor` times what the one named `over` takes.
 
-    With `operations`, it takes at most `factor` seconds more for each of so many.
+    With `each`, it takes at most `factor` seconds more (than nothing, without `over`) for each of `count` such things.
     """
 
     factor: float
     over: str = HAND
     of: str = "dualdiff"
-    operations: int = 0
+    each: str = ""
+    count: int = 1
 
 
 @dataclass
