@@ -429,7 +429,8 @@ def _weighted(t: RowLocal, w: Any, shape: Shape, select: bool) -> list[tuple[Any
     known = type(w) is int
     if not known:
         w = t.space.weight(w)
-        known = finite(w)
+        alone = len(t.terms) == 1 and type(t.terms[0][1]) in _NUMBERS and t.terms[0][1] != 0
+        known = alone or finite(w)  # a number that is not 0 needs no strong zero
     terms = t.terms if known or len(t.terms) < 2 else _separate(t.terms)
     if t.shape != shape:
         terms = [(np.broadcast_to(s, shape), c) for s, c in terms]

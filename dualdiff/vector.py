@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from typing import Any
 
 import numpy as np
 
-from .forward import _transform, derivative, gradient, jacobian, jvp
+from .errors import StructureLostError
+from .forward import _gradient, _jacobian, _transform, along
 from .kinks import lexicographic
-from .pytree import flatten, flatten_as
+from .pytree import flatten
+from .rowlocal import RowLocal
 from .rules.table import shape_of
-from .sweep import Argnums, Function
+from .sparse import sparse_blocks
+from .sweep import (
+    SMALL,
+    Argnums,
+    Call,
+    Function,
+    by_leaf,
+    dtype_of,
+    is_complex,
+    local_sweep,
+    number,
+    size_of,
+    sweep,
+    with_directions,
+)
+from .taylor import taylor
 
 __all__ = ["curl", "directional_derivative", "divergence", "hessian", "hvp", "laplacian"]
 
@@ -28,7 +45,7 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
         shape `in_i.shape + in_k.shape`.
     sparse : bool or sparse array, optional
         True gives a symmetric SciPy CSR array of shape (in.size, in.size), for functions that are sums of functions of
-        few elements each, without any dense array in between; for the rest see `jacobian`. One argument only.
+        few elements each, without any dense array in between; for the rest see `jacobian`. Of one array only.
 
     Returns
     -------
@@ -40,6 +57,13 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
     ------
     ValueError
         If f's result is not a scalar.
+    TypeError
+        With `sparse`, if several arrays are to be varied.
+
+    Notes
+    -----
+    At a kink the second derivatives are those of the first as f computes it, with the slopes it has there: np.abs(x)**2
+    has 0 at 0. `kinks("lexicographic")` gives 2; `find_kinks` lists such points.
 
     Examples
     --------
@@ -50,32 +74,28 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
     """
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def slopes(*args: Any, **kwargs: Any) -> Any:
+            each = _gradient("hessian", f, argnums if call.many else (argnums,), mode, args, kwargs)[1]  # type: ignore
+            return dict(enumerate(leaf for g in each for leaf in flatten(g)[0]))
+
+        call = Call("hessian", slopes, argnums, args, kwargs)
         if sparse is not False:
-            return _sparse_hessian(f, argnums, sparse, args, kwargs)
-        blocks = jacobian(gradient(f, argnums, mode=_inner(args, argnums)), argnums)(*args, **kwargs)
-        return tuple(zip(*blocks)) if isinstance(argnums, tuple) else blocks
+            if call.many or len(call.leaves) != 1:
+                raise TypeError("hessian: sparse is for one array; put what is to be varied into one")
+            mode = "reverse"
+            half = sparse_blocks(call, "forward", None, sparse)[1][0][0]
+            return ((half + half.T) * 0.5).tocsr()
+        mode = "forward" if sum(map(size_of, call.leaves)) <= _FEW or lexicographic() else "reverse"
+        values, columns, _ = sweep(call, None)
+        rows = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
+        if not call.many:
+            return call.per_argument(rows)
+        return tuple(zip(*(call.per_argument([row[k] for row in rows]) for k in range(len(call.parts)))))
 
     return _transform("hessian", f, compute)
 
 
 _FEW = 8  # elements up to which the gradient inside a Hessian is cheaper in forward mode (measured)
-
-
-def _inner(args: tuple[Any, ...], argnums: Argnums) -> str:
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    try:
-        leaves = [leaf for k in numbers for leaf in flatten(args[k])[0]]
-    except (IndexError, TypeError):
-        return "forward"  # which says what is wrong
-    few = sum(int(np.prod(shape_of(leaf))) for leaf in leaves) <= _FEW
-    return "forward" if few or lexicographic() else "reverse"
-
-
-def _sparse_hessian(f: Function, argnums: Argnums, sparse: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if isinstance(argnums, tuple):
-        raise TypeError("hessian: sparse takes one argument; put what is to be varied into one array")
-    half = jacobian(gradient(f, argnums, mode="reverse"), argnums, sparse=sparse)(*args, **kwargs)
-    return ((half + half.T) * 0.5).tocsr()
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
@@ -91,6 +111,11 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     -------
     Of the structure and shapes of x.
 
+    Raises
+    ------
+    ValueError
+        If f's result is not a scalar, or v does not fit x.
+
     Notes
     -----
     The derivative of the gradient along v (Pearlmutter, 1994): f runs once.
@@ -101,7 +126,10 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     >>> dd.hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     array([8., 2.])
     """
-    return jvp(gradient(f, mode="reverse"), (x,), (v,))[1]
+    if not callable(f):
+        raise TypeError(f"hvp: the first argument must be a function, not {type(f).__name__}; write hvp(f, x, v)")
+    mode = "forward" if lexicographic() else "reverse"
+    return along("hvp", lambda x: _gradient("hvp", f, 0, mode, (x,), {})[1], (x,), (v,))[1]
 
 
 def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
@@ -127,16 +155,20 @@ def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
     >>> dd.directional_derivative(lambda x: x[0] * x[1], [2.0, 3.0], [1.0, 1.0], order=2)
     2.0
     """
-    if type(order) is int and order == 1:
-        return jvp(f, (x,), (v,))[1]
-    jvp(lambda x: 0.0, (x,), (v,))  # which checks that v fits x
-    leaves, rebuild = flatten(x)
-    steps = [np.asarray(s) for s in flatten_as(x, v)]
-
-    def along(t: Any) -> Any:
-        return f(rebuild([np.asarray(leaf) + t * step for leaf, step in zip(leaves, steps)]))
-
-    return derivative(along, order=order)(0.0)
+    name = "directional_derivative"
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
+        raise ValueError(f"{name}: order must be an int >= 0, not {order!r}")
+    if order == 0:
+        return along(name, f, (x,), (v,))[0]
+    if order < 3 or lexicographic():  # nesting costs 2**order, jets order**2
+        g = f
+        for _ in range(order - 1):
+            g = lambda x, g=g: along(name, g, (x,), (v,))[1]
+        return along(name, g, (x,), (v,))[1]
+    if callable(f):
+        along(name, lambda x: 0.0, (x,), (v,))  # which checks that v fits x
+    leaves, rebuild = flatten(taylor(f, x, order, direction=v))
+    return rebuild([number(c[order] * float(math.factorial(order))) for c in leaves])
 
 
 def divergence(f: Function, argnums: int = 0) -> Function:
@@ -152,12 +184,15 @@ def divergence(f: Function, argnums: int = 0) -> Function:
     Returns
     -------
     callable
-        With f's own signature; it returns a number.
+        With f's own signature; it returns a number. f runs once. Of more than 128 elements tangents are row-local, as
+        `jacobian` says, so that a field of local interactions may have millions.
 
     Raises
     ------
     ValueError
         If the result has another shape than the argument.
+    TypeError
+        If the argument is a container, or argnums no int.
 
     Examples
     --------
@@ -167,8 +202,7 @@ def divergence(f: Function, argnums: int = 0) -> Function:
     """
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        J = _square("divergence", f, argnums, args, kwargs)
-        return np.trace(J).item() if type(J) is np.ndarray else np.trace(J)
+        return _traces(_position("divergence", f, argnums, args, kwargs), field=True)
 
     return _transform("divergence", f, compute)
 
@@ -198,30 +232,63 @@ def curl(f: Function, argnums: int = 0) -> Function:
     """
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        J = _square("curl", f, argnums, args, kwargs)
-        if shape_of(args[argnums]) not in ((2,), (3,)):
-            raise ValueError(f"curl: f must take an array of 2 or 3 numbers, not of shape {shape_of(args[argnums])}")
+        call = _position("curl", f, argnums, args, kwargs)
+        shape = shape_of(call.leaves[0])
+        if shape not in ((2,), (3,)):
+            raise ValueError(f"curl: the argument must be an array of 2 or 3 numbers, not of shape {shape}")
+        values, columns, _ = sweep(call, None)
+        _check_field(call, values)
+        J = by_leaf(call, columns[0], values[0])[0]
         turn = J.T - J + 0.0  # no -0.0
-        if len(J) == 2:
-            return turn[0, 1] if not isinstance(turn[0, 1], np.generic) else turn[0, 1].item()
-        return np.stack([turn[1, 2], turn[2, 0], turn[0, 1]])
+        return number(turn[0, 1]) if len(J) == 2 else np.stack([turn[1, 2], turn[2, 0], turn[0, 1]])
 
     return _transform("curl", f, compute)
 
 
-def _square(name: str, f: Function, argnums: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The Jacobian of a vector field as a square matrix."""
+def _position(name: str, f: Function, argnums: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """A call of which one array, or number, is to be varied."""
+    if isinstance(argnums, tuple):
+        raise TypeError(f"{name}: argnums must be an int, not {argnums!r}")
+    call = Call(name, f, argnums, args, kwargs)
+    (leaves, _), given = call.parts[0], args[call.argnums[0]]
+    if len(leaves) != 1 or leaves[0] is not given:
+        raise TypeError(f"{name}: the argument is a container; put the coordinates into one array")
+    return call
+
+
+def _check_field(call: Call, values: list[Any]) -> None:
+    shape, found = shape_of(call.leaves[0]), [shape_of(v) for v in values]
+    if found != [shape]:
+        what = f"of shape {found[0]}" if len(found) == 1 else f"{len(found)} arrays"
+        raise ValueError(
+            f"{call.name}: the result must have the argument's shape {shape}, but it is {what}; use jacobian"
+        )
+
+
+def _traces(call: Call, field: bool) -> Any:
+    """The sum of dg_i / dx_i for each leaf of the result, whose last axes are those of the argument x."""
+    (x,), own = call.leaves, None
+    shape, n = shape_of(x), size_of(x)
     try:
-        argnums = operator.index(argnums)
-    except TypeError:
-        raise TypeError(f"{name}: argnums must be an int, not {argnums!r}") from None
-    J = jacobian(f, argnums)(*args, **kwargs)
-    shape = shape_of(args[argnums])
-    if shape_of(J) != shape + shape:
-        out = shape_of(J)[: len(shape_of(J)) - len(shape)] if not isinstance(J, dict | tuple | list) else "a container"
-        raise ValueError(f"{name}: the result must have the argument's shape {shape}, but it is {out}; use jacobian")
-    n = int(np.prod(shape))
-    return np.reshape(J, (n, n))
+        if n <= SMALL or is_complex(x):
+            raise StructureLostError("not worth it")
+        values, ts, rebuild = local_sweep(call)
+        own = np.arange(1, n + 1).reshape(shape)  # as row-local tangents number the directions
+    except StructureLostError:
+        values, ts, rebuild = sweep(call, None)
+    if field:
+        _check_field(call, values)
+    results = []
+    for v, t in zip(values, ts):
+        out = shape_of(v)[: len(shape_of(v)) - len(shape)]
+        if isinstance(t, RowLocal):
+            zero, axes = dtype_of(v).type(0), tuple(range(-len(shape), 0))
+            diagonal = [np.sum(np.where(s == own, w, zero), axis=axes) for s, w in t.terms]
+            results.append(sum(diagonal, np.zeros(out, dtype_of(v))[()]))
+        else:
+            J = by_leaf(call, with_directions(t, v, n, False), v)[0]
+            results.append(np.trace(np.reshape(J, (*out, n, n)), axis1=-2, axis2=-1))
+    return rebuild([number(r) for r in results])
 
 
 def laplacian(f: Function, argnums: int = 0) -> Function:
@@ -247,10 +314,9 @@ def laplacian(f: Function, argnums: int = 0) -> Function:
     """
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        H = jacobian(jacobian(f, argnums, mode="auto"), argnums)(*args, **kwargs)
-        k, n = len(shape_of(args[argnums])), int(np.prod(shape_of(args[argnums])))
-        out = shape_of(H)[: len(shape_of(H)) - 2 * k]
-        result = np.trace(np.reshape(H, (*out, n, n)), axis1=-2, axis2=-1)
-        return result.item() if isinstance(result, np.float64) else result
+        slopes = lambda *args, **kwargs: _jacobian(
+            "laplacian", f, argnums, "auto", None, False, None, False, args, kwargs
+        )[1]
+        return _traces(_position("laplacian", slopes, argnums, args, kwargs), field=False)
 
     return _transform("laplacian", f, compute)

@@ -88,18 +88,17 @@ def var(
 
 @rule(np.std)
 def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
-    """The root of the variance, with slope 0 where all values are equal."""
+    """The root of the variance; where all values are equal its slope is 0, since the variance does not move."""
     refuse_out("std", out)
     return root(np.var(a, axis, dtype, ddof=ddof, **options))
 
 
 def root(variance: Any) -> Any:
-    still = plain(variance) == 0
     if watching():
         why = "write np.linalg.norm(x - np.mean(x)) / np.sqrt(n - ddof)"
         with np.errstate(invalid="ignore"):
             met(np.std, np.sqrt(plain(variance)), np.sqrt(plain(variance)), ordered=False, why=why)
-    return np.where(still, 0.0, np.sqrt(np.where(still, 1.0, variance)))[()]
+    return np.sqrt(variance)
 
 
 def _others(x: Any) -> Any:
