@@ -92,7 +92,8 @@ def _numbers(who: str, what: str, value: Any, checked: bool = False) -> Array:
     except ValueError:  # ragged lists
         array = np.array(None)
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"{who}: {what} must be a number or an array of numbers, got {type(value).__name__}")
+        hint = "; write f as a function of one flat array" if isinstance(value, dict | tuple) else ""
+        raise TypeError(f"{who}: {what} must be a number or an array of numbers, got {type(value).__name__}{hint}")
     if checked and array.dtype.kind == "c":
         raise TypeError(f"{who}: {what} must be real; take real and imaginary parts as two real arrays")
     if checked and not np.all(np.isfinite(array)):

@@ -419,6 +419,11 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
         if not slip:
             i, places = wrong[0], [value.point(*p) for p in points]
             slip = _slip(value[i[: value.ndim]], xs[0], given[i], due[i], places)
+            ratios = {float(left[k] / right[k]) if right[k] else np.inf for k in wrong}
+            if slip.startswith("a constant factor") and max(ratios) - min(ratios) > 1e-9 * abs(max(ratios)):
+                slip = ""  # it fits the first component only
+            elif slip.startswith("a rounded") and abs(left[i] - right[i]) > 1e-2 * abs(right[i]):
+                slip = "right at other points: the slope of a kink or a branch (relu: 1 or 0) may be missing"
         names = [f"df{list(i[: value.ndim]) or ''}/d{x}" for i, x in zip(wrong, xs)]
         mistakes = [Mistake(n, left[i], right[i], given[i], due[i]) for n, i in zip(names, wrong)]
         return Report(due, point=_text(call.arguments, exact), mistakes=mistakes, guess=slip)
