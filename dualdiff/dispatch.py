@@ -18,7 +18,7 @@ from .errors import NotDifferentiableError, tangent_loss, user_line
 from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, sparse, special
 from .rules.elementwise import ARRAY, SCALAR
 from .rules.table import ACCUMULATE, REDUCE, Elementwise, Move, Plan, plain, shape_of
-from .tangents import Structured, combine, expand, gather, hush, scale, unhush
+from .tangents import Structured, combine, expand, finite, gather, hush, ndim, scale, unhush
 
 # ---------------------------------------------------------------- new arrays
 
@@ -234,11 +234,17 @@ def call(rule: Elementwise, operands: Any) -> Any:
     if isinstance(a, Dual) and a._tag == tag:
         first, a = a, a.value
     y = rule.function(a, b)
-    shape = shape_of(y)
+    ta = None if first is None else first.tangent
+    tb = None if second is None else second.tangent
     token = hush()
     try:
-        for x in (first, second):
-            if x is not None and type(t := x.tangent) is not np.ndarray and isinstance(t, Structured):
+        if type(y) is type(tb if ta is None else ta) is type(ta if tb is None else tb) is np.ndarray:
+            t = _dense(rule.partials, (first, second), (ta, tb), (a, b, y))
+            if t is not None:
+                return _wrap(y, t, tag)
+        shape = shape_of(y)
+        for t in (ta, tb):
+            if type(t) is not np.ndarray and isinstance(t, Structured):
                 if t.nonlinear:
                     return t.elementwise(rule, [a if first is None else first, b if second is None else second], y, tag)
                 terms = _partials(rule, (first, second), (a, b, y))
@@ -252,6 +258,47 @@ def call(rule: Elementwise, operands: Any) -> Any:
     return _wrap(y, t, tag)
 
 
+def _dense(partials: Any, operands: Any, tangents: Any, used: Any) -> Any:
+    """The weighted sum of tangents that are arrays, without a look at zeros; None where they must be looked at.
+
+    New memory is what large arrays cost most, so products are written over weights made for them, sums over products.
+    """
+    total, ours, known = None, False, True
+    n = used[-1].ndim
+    for k, t in enumerate(tangents):
+        if t is None:
+            continue
+        w, v = partials[k], used[k]
+        have = v.ndim if type(v) is np.ndarray else ndim(v)
+        if have != n:
+            t = expand(t, have, n)
+        if type(w) is int:
+            if w == 0:
+                continue
+            part, mine = (t, False) if w == 1 else (-t, True)
+        else:
+            try:
+                w = w(ARRAY, *used)
+            except (ArithmeticError, TypeError):
+                return None
+            known, mine = False, True
+            fresh = type(w) is np.ndarray and w.base is None and not any(w is v for v in used)
+            over = fresh and t.shape == w.shape and t.dtype == w.dtype
+            part = np.multiply(t, w, out=w) if over else t * (float(w) if type(w) is int else w)
+        if total is None:
+            total, ours = part, mine
+        elif ours and total.shape == part.shape and total.dtype == part.dtype:
+            np.add(total, part, out=total)
+        else:
+            total, ours = total + part, True
+    if total is None or not (known or finite(total)):
+        return None
+    if not ours:
+        for x in operands:
+            _share(x)  # what is not scaled is passed on
+    return total
+
+
 def _add(t: Any, term: Any, partial: Any) -> Any:
     """t + term, in t's memory where that was made for this sum: new memory is what large arrays cost most."""
     ours = type(t) is type(term) is np.ndarray and type(partial) is not int and t.base is None
@@ -262,7 +309,7 @@ def _slope(partial: Any, *args: Any) -> Any:
     """A partial derivative where NumPy decides: its numbers divide by zero and stay real, Python's do not."""
     w = None
     if type(args[0]) not in _PYTHON or type(args[-2]) not in _PYTHON:
-        try:  # a Python number beside an array stays one, since it does not widen float32
+        try:  # noqa: SIM105 - a Python number beside an array stays one, since it does not widen float32
             w = partial(ARRAY, *args)
         except (ArithmeticError, TypeError):
             pass

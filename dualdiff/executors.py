@@ -96,7 +96,7 @@ class _Work:
 
     def packed(self) -> bytes:
         if self.failed is not None:
-            raise self.failed
+            raise self.failed.with_traceback(None)
         try:
             if self.settings[1] == "find":
                 raise ValueError(f"find_kinks: {self.name} runs in other processes, where kinks would be missed")

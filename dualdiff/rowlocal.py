@@ -18,6 +18,7 @@ import numpy as np
 
 from . import tangents as maps
 from .cotangents import scatter
+from .csr import SparseRows
 from .dispatch import move as moved
 from .dual import Dual, buffer
 from .errors import structure_lost
@@ -182,10 +183,11 @@ class RowLocal(Structured):
 
     @classmethod
     def combine(cls, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> Any:
-        for t, _, w in terms:
-            if type(t) is not cls:
-                return maps.combine([(_dense(t), s, w) for t, s, w in terms], shape, select)
+        for t, _, _ in terms:
+            if type(t) is not cls:  # with tangents that have become sparse matrices, or dense
+                return SparseRows.combine(terms, shape, select)
         if len(terms) == 1:  # nothing can merge
+            w = terms[0][2]
             if type(w) is int and w == 1 and t.shape == shape:
                 return t
             return cls(t.space, shape, [(s, w) for s, w, _ in _weighted(t, w, shape, select)])
@@ -196,6 +198,8 @@ class RowLocal(Structured):
     @classmethod
     def join(cls, parts: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:
         """Terms of the parts are joined in turn, those with equal selections together, and filled up with zeros."""
+        if any(type(t) is SparseRows for t in parts):
+            return SparseRows.join(parts, shapes, move)
         space = next(t for t in parts if t is not None).space
         slots: list[list[Term | None]] = []
         for k, t in enumerate(parts):
@@ -336,6 +340,8 @@ class RowLocal(Structured):
         return self._summed(shape, terms)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
+        if isinstance(new, SparseRows):
+            return self.rows().put(shape, numbers, new)
         if new is not None and not isinstance(new, RowLocal):
             flat = _writable(self.dense().reshape(self.space.n, -1).copy(), new)
             flat[:, numbers] = new
@@ -369,6 +375,8 @@ class RowLocal(Structured):
         count = sum(prod(s.shape[k:]) for s, _ in terms)
         small = prod(shape) * space.n * 8 <= DENSE_BYTES
         if count > (min(FEW, space.n // 4) if small and not space.keep else 8 * FEW):
+            if space.keep and not any(isinstance(w, Dual) for _, w in terms):
+                return SparseRows.of_terms(space, shape, terms)
             return _leading(self._scattered(shape, terms))
 
         def pieces() -> Iterable[tuple[Any, Any, bool]]:
@@ -383,6 +391,10 @@ class RowLocal(Structured):
     def dense(self, final: bool = False) -> Any:
         """The same tangent as an array with the directions on a leading axis; final if it is what was asked for."""
         return _leading(self._scattered(self.shape, self.terms, final))
+
+    def rows(self) -> SparseRows:
+        """The same tangent as a sparse matrix."""
+        return SparseRows.of_terms(self.space, self.shape, self.terms)
 
     def _affordable(self) -> bool:
         return prod(self.shape) * self.space.n * 8 <= DENSE_BYTES
@@ -418,10 +430,6 @@ def _leading(x: Any) -> Any:
 
 
 _ELEMENTWISE = (np.real, np.imag, np.conjugate)
-
-
-def _dense(t: Any) -> Any:
-    return t.dense() if isinstance(t, RowLocal) else t
 
 
 def _weighted(t: RowLocal, w: Any, shape: Shape, select: bool) -> list[tuple[Any, Any, bool]]:

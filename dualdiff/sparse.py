@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .csr import SparseRows
 from .dual import Dual
 from .rowlocal import RowLocal, _full
 from .rules.table import shape_of
@@ -68,6 +69,9 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
     n = sum(size_of(x) * (2 if is_complex(x) else 1) for x in call.leaves)
     if t is None:
         return csr_array((m, n), dtype=dtype)
+    if isinstance(t, SparseRows):
+        t.matrix.sum_duplicates()
+        return t.matrix.astype(dtype)
     if not isinstance(t, RowLocal):
         return csr_array(np.asarray(t, dtype).reshape(n, m).T)
     data, indices, indptr = _compressed(t, m, dtype)

@@ -75,9 +75,10 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         def slopes(*args: Any, **kwargs: Any) -> Any:
-            each = _gradient("hessian", f, argnums if call.many else (argnums,), mode, args, kwargs)[1]  # type: ignore
+            each = _gradient("hessian", f, wanted, mode, args, kwargs)[1]
             return dict(enumerate(leaf for g in each for leaf in flatten(g)[0]))
 
+        wanted = argnums if isinstance(argnums, tuple) else (argnums,)
         call = Call("hessian", slopes, argnums, args, kwargs)
         if sparse is not False:
             if call.many or len(call.leaves) != 1:
@@ -267,14 +268,15 @@ def _check_field(call: Call, values: list[Any]) -> None:
 
 def _traces(call: Call, field: bool) -> Any:
     """The sum of dg_i / dx_i for each leaf of the result, whose last axes are those of the argument x."""
-    (x,), own = call.leaves, None
+    (x,) = call.leaves
     shape, n = shape_of(x), size_of(x)
-    try:
-        if n <= SMALL or is_complex(x):
-            raise StructureLostError("not worth it")
-        values, ts, rebuild = local_sweep(call)
-        own = np.arange(1, n + 1).reshape(shape)  # as row-local tangents number the directions
-    except StructureLostError:
+    local = n > SMALL and not is_complex(x)
+    if local:
+        try:
+            values, ts, rebuild = local_sweep(call)
+        except StructureLostError:
+            local = False
+    if not local:
         values, ts, rebuild = sweep(call, None)
     if field:
         _check_field(call, values)
@@ -282,6 +284,7 @@ def _traces(call: Call, field: bool) -> Any:
     for v, t in zip(values, ts):
         out = shape_of(v)[: len(shape_of(v)) - len(shape)]
         if isinstance(t, RowLocal):
+            own = np.arange(1, n + 1).reshape(shape)  # as row-local tangents number the directions
             zero, axes = dtype_of(v).type(0), tuple(range(-len(shape), 0))
             diagonal = [np.sum(np.where(s == own, w, zero), axis=axes) for s, w in t.terms]
             results.append(sum(diagonal, np.zeros(out, dtype_of(v))[()]))

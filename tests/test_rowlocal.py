@@ -15,6 +15,7 @@ from dualdiff import rowlocal, sweep
 from dualdiff.rowlocal import RowLocal, Space
 from dualdiff.rules import ELEMENTWISE
 from dualdiff.sweep import Call
+from dualdiff.tangents import Structured
 
 from . import test_edge_cases, test_linalg, test_rules
 from .test_structured import call_leaves
@@ -36,7 +37,7 @@ def along(t: Any, value: Any, direction: Any) -> Any:
     """The product of a tangent of the space with one direction."""
     if t is None:
         return np.zeros(np.shape(value))
-    dense = t.dense() if isinstance(t, RowLocal) else t
+    dense = t.dense() if isinstance(t, Structured) else t
     return np.tensordot(direction, dense, 1)
 
 
@@ -47,7 +48,14 @@ def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any
         np.testing.assert_allclose(along(t, value, flat), expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.fixture(params=["local", "sparse", "matrix"])
+def keep(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Free to become dense; to stay sparse; to stay sparse with every sum a matrix."""
+    if request.param == "matrix":
+        monkeypatch.setattr(rowlocal, "FEW", 0)
+    return bool(request.param != "local")
+
+
 @pytest.mark.parametrize("source", test_rules.CASES + test_rules.REAL)
 def test_functions(source: str, keep: bool) -> None:
     case = test_rules.Case(source)
@@ -55,9 +63,9 @@ def test_functions(source: str, keep: bool) -> None:
 
 
 @pytest.mark.parametrize("source, stack", test_linalg.CASES)
-def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
+def test_linear_algebra(source: str, stack: tuple[int, ...], keep: bool) -> None:
     case = test_linalg.Case(source, stack)
-    agree(case, case.arrays, case.v)
+    agree(case, case.arrays, case.v, keep)
 
 
 @pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
@@ -222,7 +230,7 @@ def test_compositions(names: list[str], keep: bool) -> None:
     (value,), (t,) = tangents(f, [x], keep)
     due = dd.jacobian(f, chunk_size=1)(x)
     np.testing.assert_allclose(value, f(x), rtol=1e-13, atol=1e-15)
-    got = np.moveaxis(t.dense() if isinstance(t, RowLocal) else t, 0, -1)
+    got = np.moveaxis(t.dense() if isinstance(t, Structured) else t, 0, -1)
     np.testing.assert_allclose(got, due, rtol=1e-10, atol=1e-12)
 
 

@@ -211,3 +211,49 @@ def test_dense_limits_are_the_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rowlocal, "DENSE_BYTES", 100)
     j = dd.jacobian(lambda x: np.sum(x**2), sparse=True)(np.arange(500.0))
     np.testing.assert_array_equal(j.toarray(), [2 * np.arange(500.0)])
+
+
+# ---------------------------------------------------------------- rows of different lengths
+
+
+def constrained(x: Any) -> Any:
+    """Residuals between neighbours, and one of everything."""
+    return np.append(x[1:] ** 2 - x[:-1], [np.sum(x**2) - 1.0, np.mean(np.sin(x))])
+
+
+def stored_total(x: Any) -> Any:
+    y = np.zeros_like(x)
+    y[1:] = x[:-1] * x[1:]
+    y[0] = np.sum(x**3)
+    y[3] = 2.0
+    y[1] += y[0]
+    return np.roll(y * x, 1)
+
+
+def counted(x: Any) -> Any:
+    """Sums of many, by products with a matrix of one full row, and of one full column."""
+    m = len(x)
+    a = scipy.sparse.vstack([np.ones((1, m)), scipy.sparse.eye_array(m)]).tocsr()
+    return np.sin(a @ x) * 2.0, a @ np.stack([x, x**2], axis=1)
+
+
+@pytest.mark.parametrize("f", [constrained, stored_total, counted], ids=lambda f: f.__name__)
+def test_some_full_rows(f: Any) -> None:
+    x = RNG.normal(size=400)
+    for got, due in zip(call_leaves(dd.jacobian(f, sparse=True)(x)), call_leaves(dd.jacobian(f)(x)), strict=True):
+        check(got, due)
+
+
+def test_a_full_row_among_a_hundred_thousand() -> None:
+    n = 10**5
+    x = np.linspace(0, 1, n)
+    j = dd.jacobian(constrained, sparse=True)(x)
+    assert j.shape == (n + 1, n) and j.nnz == 2 * (n - 1) + 2 * n
+    np.testing.assert_allclose(j[[n - 1]].toarray()[0], 2 * x)
+    np.testing.assert_allclose(j[[n]].toarray()[0], np.cos(x) / n)
+    np.testing.assert_allclose(j.diagonal(), [*np.full(n - 1, -1.0), 2 * x[-1]])
+
+
+def test_what_makes_all_rows_full_is_refused() -> None:
+    with pytest.raises(dd.StructureLostError, match=r"test_sparse.py:\d+\), `.*np.sum"):
+        dd.jacobian(lambda x: x / np.sum(x), sparse=True)(np.ones(10**5))

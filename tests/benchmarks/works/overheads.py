@@ -13,7 +13,7 @@ RESULT = "the result"
 
 
 def beside_batch(build: Build) -> Build:
-    """Where one batch of dense directions is hard to beat: dualdiff as it chooses, beside that."""
+    """Where one batch of dense directions is hard to beat: dualdiff as it chooses, beside that in the same format."""
 
     def built(tools: list[Tool], tiny: bool) -> Work:
         ours = [tool for tool in tools if tool.name == "dualdiff"]
@@ -22,7 +22,8 @@ def beside_batch(build: Build) -> Build:
         if ours:
             import dualdiff as dd
 
-            work.calls[BATCH] = Call.of(dd.jacobian(f["function"], chunk_size=f["a0"].size), (f["a0"],))
+            batch = dd.jacobian(f["function"], chunk_size=f["a0"].size)
+            work.calls[BATCH] = Call("form(batch(x))", {"form": work.parts, "batch": batch, "x": f["a0"]})
         work.targets = (Target(1.3, BATCH),)
         return work
 
