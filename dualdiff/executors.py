@@ -11,6 +11,7 @@ import contextvars
 import io
 import os
 import pickle
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -61,11 +62,14 @@ def passes(
         if not all(hasattr(future, "result") for future in futures):
             raise TypeError(f"{name}: submit of {type(executor).__name__} returns no futures, which have result()")
         results = [future.result() for future in _shown(futures, name, progress)]
-    except BaseException:
+    except BaseException as failure:
         for future in futures:  # what has not begun is not wanted any more
             getattr(future, "cancel", lambda: None)()
         if work.failed is not None:  # as it was raised, not as the executor wraps it
             raise work.failed from work.failed.__cause__
+        if isinstance(failure, WorkerError):
+            failure.__cause__ = None  # the same text once more, from some executors
+            raise pickle.loads(failure.packed) from failure
         raise
     return [pickle.loads(r) if isinstance(r, bytes) else r for r in results]
 
@@ -137,11 +141,24 @@ class _PackedTask:
                 result = run(shared, *self.job)
             return _dumps(self.name, "the result of f", result)
         except Exception as error:
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             try:
-                pickle.loads(pickle.dumps(error))
-            except Exception:  # it would not arrive, and break the pool
-                raise RuntimeError(f"{self.name}: f raised {type(error).__name__}: {error}") from error
-            raise
+                packed = _dumps(self.name, "the exception", error)
+                pickle.loads(packed)
+            except Exception:  # it would not arrive, and might break the pool
+                packed = pickle.dumps(RuntimeError(f"{self.name}: f raised {type(error).__name__}: {error}"))
+        raise WorkerError(packed, text)
+
+
+class WorkerError(Exception):
+    """The traceback in another process, as text: the cause of the exception that comes out here."""
+
+    def __init__(self, packed: bytes, text: str) -> None:
+        super().__init__(packed, text)
+        self.packed, self.text = packed, text
+
+    def __str__(self) -> str:
+        return f"in another process:\n{self.text}"
 
 
 def _dumps(name: str, what: str, content: Any) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .imports import LIMIT, UNWANTED, import_seconds, loaded_by_import
-from .timing import interleaved, peak_bytes
+from .timing import CLOCK, interleaved, peak_bytes
 from .tools import OURS, TOOLS, Tool, installed
 from .works import HAND, WORKS, Target, wrong_answers
 
@@ -180,7 +180,8 @@ def main(argv: list[str] | None = None) -> int:
     versions |= {tool.name: tool.version for tool in tools if tool.name != OURS[1]}
     machine = f"{', '.join(f'{name} {version}'.rstrip() for name, version in versions.items())}; "
     threads = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
-    machine += f"{platform.machine()}, threads: {threads}; medians of {rounds} interleaved rounds"
+    clock = "CPU seconds on one core" if CLOCK == "process_time" else "seconds"
+    machine += f"{platform.machine()}, threads: {threads}; medians of {rounds} interleaved rounds, in {clock}"
     met = [row.met(target) for row in rows for target in row.targets]
     print(table(rows), machine, f"Targets met: {sum(met)} of {len(met)}.", sep="\n\n")
     for row in rows:

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from .timing import CLOCK
+
 __all__ = ["LIMIT", "UNWANTED", "import_seconds", "loaded_by_import"]
 
 LIMIT = 0.060  # seconds beyond numpy's
 UNWANTED = ("sympy", "scipy")  # the oracle and the extra: loaded when first used
 
-_TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+_TIMED = f"import time; start = time.{CLOCK}(); import {{}}; print(time.{CLOCK}() - start)"
 _LOADED = "import sys, json, {}; print(json.dumps(sorted(sys.modules)))"
 
 
