@@ -69,7 +69,7 @@ def passes(
             raise work.failed from work.failed.__cause__
         if isinstance(failure, WorkerError):
             failure.__cause__ = None  # the same text once more, from some executors
-            raise pickle.loads(failure.packed) from failure
+            raise pickle.loads(failure.packed) from failure.with_traceback(None)
         raise
     return [pickle.loads(r) if isinstance(r, bytes) else r for r in results]
 

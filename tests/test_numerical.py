@@ -832,3 +832,13 @@ def test_checks_refuse(check, call, error, message):
 def test_check_gradient_of_a_vector_names_check_jacobian():
     with pytest.raises(ValueError, match=r"use numerical\.check_jacobian"):
         numerical.check_gradient(np.sin, np.cos, X)
+
+
+def test_complex_step_finds_a_small_share_that_drops_imaginary_parts():
+    """|x| beside a much steeper function: without a closer look its slopes would be missing."""
+
+    def f(x):
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2) + np.sum(np.abs(x))
+
+    with pytest.raises(ValueError, match="drops imaginary parts"):
+        numerical.gradient(f, method="complex_step")(np.random.default_rng(0).uniform(-1.5, 1.5, 40))

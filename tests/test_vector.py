@@ -133,11 +133,9 @@ def test_hessian(name: str) -> None:
     assert isinstance(got, float) == (name in ("one number", "int", "0-d", "a relu's square", "abs"))
 
 
-@pytest.mark.parametrize("name", [n for n in HESSIANS if not isinstance(HESSIANS[n][2], dict | tuple)])
+@pytest.mark.parametrize("name", [n for n in HESSIANS if n not in ("dict", "tuple", "list of arrays")])
 def test_hvp_and_laplacian_agree_with_the_hessian(name: str) -> None:
     f, x, due = HESSIANS[name]
-    if isinstance(x, list) and isinstance(x[0], np.ndarray):
-        pytest.skip("a list of arrays")
     v = np.cos(np.arange(np.size(x))).reshape(np.shape(x))
     due = np.reshape(due, (np.size(x), np.size(x)))
     same(dd.hvp(f, x, v), (due @ v.ravel()).reshape(np.shape(x)), 1e-11)
