@@ -378,7 +378,7 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = _NONE)
     structured = next((s for s in ts if isinstance(s, Structured)), None)
     if structured is not None:  # which keeps what the rule may use
         if structured.nonlinear:
-            return structured.primitive(function, plan.tangent, operands, y, tag)
+            return structured.primitive(function, plan.tangent, operands, y, tag, () if kwargs else args)
         for k, x in enumerate(operands):
             if isinstance(values[k], _ARRAYS):
                 if ts[k] is None:

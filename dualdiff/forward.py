@@ -385,7 +385,8 @@ def jacobian(
         with `result`. The results are those of the same chunks without it. f then runs in the workers, once a chunk (in
         reverse mode once here as well), and under the caller's `kinks` mode and `np.errstate`. Other processes get f
         and its arguments by cloudpickle, if it is installed; without it f must be a function at the top level of a
-        module. Their warnings, prints and changes of global variables stay there.
+        module. Their warnings, prints and changes of global variables stay there. Inside another derivative only
+        threads will do. Sparse Jacobians take none.
     progress : bool, optional
         Show a bar of the sweeps that are done, if tqdm is installed; a row-local sweep is a single one and shows none.
 
@@ -467,6 +468,7 @@ def _jacobian(
     kwargs: dict[str, Any],
 ) -> tuple[Any, Any]:
     call = Call(name, f, argnums, args, kwargs)
+    sparse = bool(sparse) if isinstance(sparse, np.bool) else sparse
     forward = mode == "forward" or sparse is not False or (mode == "auto" and lexicographic())
     record = None if forward else Record(call)
     if sparse is not False:

@@ -38,6 +38,10 @@ def sparse_blocks(
             raise ValueError(f"{call.name}: sparse=True is one sweep; chunk_size is for dense ones and for patterns")
         values, ts, rebuild = local_sweep(call, keep=True)
         return values, [csr_blocks(call, t, v) for t, v in zip(ts, values)], rebuild
+    if not hasattr(sparse, "tocsr") and np.ndim(sparse) != 2:
+        raise TypeError(
+            f"{call.name}: sparse must be True, False, or an array nonzero where the Jacobian may be, not {sparse!r}"
+        )
     return _with_pattern(call, chunk_size, sparse)
 
 

@@ -160,15 +160,15 @@ class Series(Structured):
             ]
             return Series.combine(terms, shape_of(out), rule.select) if terms else None
 
-        key = (rule.function, *map(_identity, operands))
-        return self.primitive(rule.function, slopes, operands, y, tag, DIRECT.get(rule.function), key)
+        return self.primitive(rule.function, slopes, operands, y, tag, operands, DIRECT.get(rule.function))
 
     def primitive(
-        self, function: Any, tangent: Any, operands: Any, y: Any, tag: Any, direct: Any = None, key: Any = None
+        self, function: Any, tangent: Any, operands: Any, y: Any, tag: Any, args: Any = (), direct: Any = None
     ) -> Any:
         """A function of value y, by solving the differential equation that its rule `tangent` states."""
         jets = self.jets
-        _check_order(function, jets.order)
+        _check_order(function, jets)
+        key = (function, *map(_identity, args))
         if key in jets.made:
             return jets.made[key][0]
         values = y if isinstance(y, tuple) else (y,)
@@ -213,9 +213,9 @@ class Series(Structured):
                 series[0].step = partial(own, series[0])
             made = [_wrap(v, s, tag) if dtype_of(v).kind in "fc" else v for v, s in zip(values, series)]
             result = _like(y, made)
-            if key is not None:
-                jets.made[key] = result, operands  # whose identity is in the key
-                if key[0] is np.negative:
+            if args and None not in key:
+                jets.made[key] = result, args  # whose identity is in the key
+                if function is np.negative:
                     jets.made[np.negative, id(result)] = operands[0], result
             if not inside:
                 for s in series:
@@ -240,9 +240,10 @@ class Series(Structured):
         return result
 
 
-LONG = 64  # series that a rule makes
+LONG, MANY = 64, 100_000  # series that a rule makes
 # Functions whose slopes are, in places, truncated series or differences: the order to which errors stay below 1e-9.
 LIMITS = dict.fromkeys("sinc exprel erfcx rgamma poch binom".split(), 10) | {"spence": 8, "dawsn": 20}
+LIMITS |= dict.fromkeys("k0e k1e kve ive ellipk ellipe ellipkm1".split(), 6)
 LIMITS |= dict.fromkeys("betainc betaincc betaincinv betainccinv".split(), 20)
 
 
@@ -250,7 +251,13 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", "a function")
 
 
-def _check_order(function: Any, order: int) -> None:
+def _check_order(function: Any, jets: Jets) -> None:
+    order = jets.order
+    if len(jets.series) > MANY:
+        raise NotDifferentiableError(
+            f"taylor{user_line()}: order {order} is too high for {_name(function)}, whose derivatives are made of ever "
+            "more functions"
+        )
     limit = LIMITS.get(_name(function), order)
     if order > limit:
         raise NotDifferentiableError(
@@ -278,9 +285,12 @@ def _array(c: Any) -> Any:
 
 
 def _identity(x: Any) -> Any:
+    """What makes x the operand it was before, as part of a key; None where that can't be said."""
     if isinstance(x, Dual) or (isinstance(x, np.ndarray) and x.size > 1000):
         return id(x)
-    return (x.shape, x.dtype.str, x.tobytes()) if isinstance(x, np.ndarray) else (type(x), x)
+    if isinstance(x, np.ndarray):
+        return x.shape, x.dtype.str, x.tobytes()
+    return (type(x), x) if isinstance(x, int | float | complex | np.generic) else None
 
 
 # ---------------------------------------------------------------- products of series

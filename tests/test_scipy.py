@@ -59,11 +59,6 @@ def counts() -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-def test_the_answer_is_right_and_the_calls_are_fewer(name: str) -> None:
-    assert calls(name, True) < calls(name, False)
-
-
 # ---------------------------------------------------------------- minimize
 
 near = np.testing.assert_allclose
@@ -88,16 +83,16 @@ def together(f: Counted, exact: bool) -> None:
     assert not exact or f.calls == made.nfev == made.njev
 
 
-@problem("minimize, Newton-CG, hess", rosenbrock)
-def newton_cg(f: Counted, exact: bool) -> None:
-    derivatives = {"jac": dd.gradient(f), "hess": dd.hessian(f)} if exact else {"jac": "2-point"}
-    near(optimize.minimize(f, START, method="Newton-CG", **derivatives).x, 1, atol=1e-4)
+def newton_cg(f: Counted, exact: bool, **second: Any) -> None:
+    # Newton-CG itself takes no "2-point"
+    derivatives = {"jac": dd.gradient(f), **second} if exact else {"jac": lambda x: optimize.approx_fprime(x, f)}
+    near(optimize.minimize(f, START, method="Newton-CG", options={"xtol": 1e-8}, **derivatives).x, 1, atol=1e-4)
 
 
-@problem("minimize, Newton-CG, hessp", rosenbrock)
-def newton_cg_products(f: Counted, exact: bool) -> None:
-    products = {"jac": dd.gradient(f), "hessp": lambda x, p: dd.hvp(f, x, p)}
-    near(optimize.minimize(f, START, method="Newton-CG", **products if exact else {"jac": "2-point"}).x, 1, atol=1e-4)
+problem("minimize, Newton-CG, hess", rosenbrock)(lambda f, exact: newton_cg(f, exact, hess=dd.hessian(f)))
+problem("minimize, Newton-CG, hessp", rosenbrock)(
+    lambda f, exact: newton_cg(f, exact, hessp=lambda x, p: dd.hvp(f, x, p))
+)
 
 
 @problem("minimize, trust-exact, jac=True, hess", rosenbrock)
@@ -116,12 +111,13 @@ def smoothing(x: Any) -> Any:
     return np.sum(np.log(np.cosh(x - data))) + np.sum(np.diff(x) ** 2)
 
 
-@problem("minimize, L-BFGS-B, 1000 unknowns, reverse mode", smoothing)
+@problem("minimize, L-BFGS-B, 1000 unknowns, reverse mode (differences: 2 steps only)", smoothing)
 def lbfgsb(f: Counted, exact: bool) -> None:
     jac = dd.gradient(f, mode="reverse") if exact else None
-    options = {"maxfun": 10**7, "gtol": 1e-3, "ftol": 1e-14 if exact else 1e-8}
+    options = {"gtol": 1e-6, "ftol": 1e-15} if exact else {"maxfun": 10**6, "maxiter": 2}
     x = optimize.minimize(f, np.zeros(1000), method="L-BFGS-B", jac=jac, options=options).x
-    near(dd.gradient(smoothing, mode="reverse")(x), 0, atol=1e-2)
+    if exact:
+        near(dd.gradient(smoothing)(x), 0, atol=1e-5)
 
 
 def circle(x: Any) -> Any:
@@ -192,7 +188,7 @@ def curve_fit(f: Counted, exact: bool) -> None:
 
 
 def spheres(x: Any) -> Any:
-    """Powell's singular equations made regular."""
+    """Three equations with the root (1, 1, 1)."""
     return [x[0] ** 2 + x[1] ** 2 + x[2] ** 2 - 3, np.exp(x[0] - 1) * x[1] - 1, special.erf(x[2]) - special.erf(1.0)]
 
 
@@ -203,7 +199,7 @@ def root(f: Counted, exact: bool) -> None:
     near(made.x, 1, rtol=1e-6)
 
 
-@problem("fsolve, value and Jacobian in lm", spheres)
+@problem("root, lm, value and Jacobian together", spheres)
 def root_lm(f: Counted, exact: bool) -> None:
     fun, jac = (dd.value_and_jacobian(f), True) if exact else (f, None)
     near(optimize.root(fun, [1.2, 0.7, 0.8], jac=jac, method="lm").x, 1, rtol=1e-6)
@@ -267,6 +263,11 @@ def odeint(f: Counted, exact: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_answer_is_right_and_the_calls_are_fewer(name: str) -> None:
+    assert calls(name, True) < calls(name, False)
+
+
 # ---------------------------------------------------------------- what has no counterpart by differences
 
 
@@ -316,9 +317,9 @@ def test_products_of_both_sides_as_one_operator() -> None:
 
 
 def test_newton_with_a_sparse_hessian() -> None:
-    """One factorisation a step, for 20,000 unknowns."""
+    """One factorisation a step, for 5,000 unknowns."""
     f = lambda x: np.sum(np.exp(x) - x) + np.sum((x[1:] - x[:-1]) ** 2) + np.sum((x[2:] * x[:-2]) ** 2)
-    x = np.sin(np.arange(20_000.0))
+    x = np.sin(np.arange(5_000.0))
     for _ in range(8):
         x = x - linalg.spsolve(dd.hessian(f, sparse=True)(x).tocsc(), dd.gradient(f)(x))
     near(x, 0, atol=1e-8)

@@ -170,6 +170,10 @@ def test_wrong_calls() -> None:
         dd.jacobian(np.sin, sparse=True, chunk_size=2)(np.ones(3))
     with pytest.raises(ValueError, match="mode='reverse'"):
         dd.jacobian(np.sin, sparse=True, mode="reverse")(np.ones(3))
+    for wrong in (None, "yes", 3):
+        with pytest.raises(TypeError, match="sparse must be True, False, or an array"):
+            dd.jacobian(np.sin, sparse=wrong)(np.ones(3))
+    assert isinstance(dd.jacobian(np.sin, sparse=np.False_)(np.ones(3)), np.ndarray)
     with pytest.raises(TypeError, match="sparse=True inside another derivative"):
         dd.jacobian(lambda x: dd.jacobian(np.sin, sparse=True)(x).sum())(np.ones(3))
 

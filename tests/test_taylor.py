@@ -396,6 +396,15 @@ def test_errors() -> None:
     assert taylor(np.sin, 0.0, np.int64(1)).tolist() == [0, 1]
 
 
+def test_orders_too_high() -> None:
+    """Of functions whose derivatives are ever new functions."""
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(dd.NotDifferentiableError, match="order 400 is too high for gamma"):
+        taylor(special.gamma, 2.5, 400)
+    with pytest.raises(dd.NotDifferentiableError, match="accurate to order 10"):
+        dd.derivative(special.exprel, order=11)(0.3)
+
+
 def test_the_callers_arrays_are_not_changed() -> None:
     x = np.array([1.0, 2.0])
 

@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["CLOCK", "Call", "interleaved", "peak_bytes"]
 
-# On one core the time this process computes, with all its threads, is the time it takes, less what others take meanwhile.
+# On one core the CPU time of all threads is the time that passes, less what other processes take meanwhile.
 _ALONE = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
 CLOCK = "process_time" if _ALONE else "perf_counter"
 
