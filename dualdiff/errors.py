@@ -64,10 +64,16 @@ class StructureLostError(DualdiffError, MemoryError):
     """A sparse derivative would have become a dense array that does not fit: the message names the step."""
 
 
+def place(file: str, line: int) -> str:
+    """`file.py:12`, or in a notebook, whose cells are files with names of the kernel's, `line 12 of the cell`."""
+    folder, name = os.path.split(file)
+    return f"line {line} of the cell" if os.path.basename(folder).startswith("ipykernel_") else f"{name}:{line}"
+
+
 def user_line() -> str:
     """Where the user's code called in, as ` (at file.py:12)`."""
     frame = user_call()[1]
-    return "" if frame is None else f" (at {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
+    return "" if frame is None else f" (at {place(frame.f_code.co_filename, frame.f_lineno)})"
 
 
 _KEEP = "np.zeros_like(x), np.zeros(n, like=x) or a list keep it; dd.value(x) says that it may go"
@@ -80,17 +86,10 @@ def tangent_loss(what: str, instead: str = "") -> TangentLossError:
 
 def structure_lost(results: int, n: int) -> StructureLostError:
     """The error for a step that would make dense derivatives of so many results by n inputs."""
-    frame: Any = sys._getframe(1)
-    name = text = ""
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("dualdiff", "numpy"):
-            text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-            break
-        for function in map(frame.f_locals.get, ("function", "ufunc", "func")):
-            if callable(function) and hasattr(function, "__name__"):
-                module = getattr(function, "__module__", None) or "numpy"
-                name = f"{module}.{function.__name__}".replace("numpy.", "np.")
-        frame = frame.f_back
+    function, frame = user_call()
+    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
+    module = getattr(function, "__module__", None) or "numpy"
+    name = f"{module}.{function.__name__}".replace("numpy.", "np.") if hasattr(function, "__name__") else ""
     return StructureLostError(
         f"{name or 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "
         f"results depend on many of {n:,} inputs, and dense derivatives do not fit. Elementwise functions, indexing "

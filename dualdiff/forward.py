@@ -33,7 +33,7 @@ from .sweep import (
     with_directions,
     zero_like,
 )
-from .taylor import highest
+from .taylor import highest, probes
 
 __all__ = [
     "derivative",
@@ -117,7 +117,7 @@ def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any
         if shape_of(t) != shape_of(leaf):
             raise ValueError(f"{name}: {v} has shape {shape_of(t)}, {x} {shape_of(leaf)}")
         if is_complex(t) and not is_complex(leaf):
-            raise TypeError(f"{name}: {v} is complex, {x} real; make {x.replace('its', 'the')} complex if that is meant")
+            raise TypeError(f"{name}: {v} is complex but {x} is real; make {x} complex if that is meant")
     values, ts, rebuild = call.run(seeds)
     ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
     return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
@@ -229,7 +229,7 @@ def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: di
     (x,) = call.leaves
     directions = [np.ones(shape_of(x), dtype_of(x))]
     if shape_of(x):
-        directions += _probes(x)
+        directions += probes(x, 1)
     if is_complex(x):
         directions.append(1j * directions[0])
     single = len(directions) == 1
@@ -244,19 +244,6 @@ def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: di
             _elementwise(x, v, t, directions)
         results.append(number(t[0]))
     return rebuild(values), rebuild(results)
-
-
-def _probes(x: Any) -> list[Any]:
-    """Directions in which any two elements of x differ by a power of two in at least one.
-
-    An elementwise f scales each element's tangent by its own slope: by a power of two, without any rounding.
-    """
-    base = {8: 64, 4: 32}.get(np.zeros((), dtype_of(x)).real.dtype.itemsize, 8)
-    numbers, probes = np.arange(size_of(x)), []
-    while numbers.any():
-        probes.append((2.0 ** (numbers % base - base // 2)).astype(dtype_of(x)).reshape(shape_of(x)))
-        numbers = numbers // base
-    return probes
 
 
 def _elementwise(x: Any, v: Any, t: Any, directions: list[Any]) -> None:

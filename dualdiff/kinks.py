@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import KinkError, KinkWarning, user_call, user_line
+from .errors import KinkError, KinkWarning, place, user_call, user_line
 from .rules.table import KINKS, Elementwise, Kink, axes_of, plain, shape_of
 from .tangents import Structured, hush, unhush
 
@@ -53,7 +53,8 @@ class NonsmoothPoint(NamedTuple):
     def __str__(self) -> str:
         at = f"[{', '.join(map(str, self.element))}]" if self.element else ""
         values = ", ".join(f"{v:.6g}" for v in self.operands)
-        return f"{self.file}:{self.line}  {self.primitive}({values}){at}  {self.kind} at distance {self.distance:.6g}"
+        where = place(self.file, self.line) if "ipykernel_" in self.file else f"{self.file}:{self.line}"
+        return f"{where}  {self.primitive}({values}){at}  {self.kind} at distance {self.distance:.6g}"
 
 
 # ---------------------------------------------------------------- the mode

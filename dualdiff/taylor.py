@@ -490,7 +490,7 @@ def along_one(call: Call, order: int, one: float = 1.0) -> tuple[list[Any], Call
         for c, turned in zip(coefficients, run(call, [1j * line], order)[0]):
             for k in range(1, order + 1):
                 check_holomorphic(call, 1j ** (k - 1) * c[k], turned[k])
-    for v in _probes(x, order) if shape_of(x) else ():
+    for v in probes(x, order) if shape_of(x) else ():
         for c, scaled in zip(coefficients, run(call, [v * line], order)[0]):
             _check_elementwise(call, x, v, c, scaled)
     return coefficients, rebuild
@@ -504,7 +504,7 @@ def highest(call: Call, order: int) -> Any:
     return rebuild([number(c[order] * factor) for c in leaves])
 
 
-def _probes(x: Any, order: int) -> list[Any]:
+def probes(x: Any, order: int) -> list[Any]:
     """Directions, powers of two, in which any two elements of x differ at least once: of f elementwise they scale
     coefficient k by their k-th powers, without any rounding."""
     reach = {8: 400, 4: 60}.get(np.zeros((), dtype_of(x)).real.dtype.itemsize, 4)  # as far as exponents go, by half

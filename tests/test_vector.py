@@ -471,7 +471,7 @@ WRONG = {
     "hvp of a vector": (lambda: dd.hvp(lambda x: x * 2, X, X), ValueError, "hvp: .* scalar.* shape (3,)"),
     "hvp shape": (lambda: dd.hvp(np.sum, X, X[:2]), ValueError, "hvp: v has shape (2,), x (3,)"),
     "hvp structure": (lambda: dd.hvp(np.sum, {"a": X}, {"b": X}), ValueError, "hvp: v has another structure than x"),
-    "hvp complex": (lambda: dd.hvp(np.sum, X, X * 1j), TypeError, "hvp: v is complex, x real"),
+    "hvp complex": (lambda: dd.hvp(np.sum, X, X * 1j), TypeError, "hvp: v is complex but x is real"),
     "hvp of no function": (lambda: dd.hvp(X, X, X), TypeError, "hvp: .* function.* hvp(f, x, v)"),
     "order negative": (
         lambda: dd.directional_derivative(np.sum, X, X, -1),
