@@ -368,7 +368,7 @@ class DualArray(Dual):
         return self if self._link.base is None else self._link.base
 
     def _hold(self) -> None:
-        """Note that a structured tangent keeps the value's memory: who assigns next leaves it alone and takes a copy."""
+        """Note that a structured tangent keeps the value's memory: who assigns next takes a copy."""
         if self._link is None:
             self._link = Link()
         (self._link if self._link.base is None else self._link.base._link).held = True

@@ -272,9 +272,9 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
     argnums : int or tuple of ints
         Which arguments to differentiate with respect to; a tuple gives a tuple of gradients.
     mode : {"forward", "reverse", "auto"}
-        "reverse" records f and walks back once: for arguments of many elements that f mixes (networks, solvers) it costs
-        a few evaluations of f, and the memory of what f computed on the way. "auto" is "reverse" here, except for one
-        element.
+        "reverse" records f and walks back once: for arguments of many elements that f mixes (networks, solvers) it
+        costs a few evaluations of f, and the memory of what f computed on the way. "auto" is "reverse" here, except
+        for one element.
 
     Returns
     -------
@@ -350,8 +350,8 @@ def jacobian(
         Which arguments to differentiate with respect to; a tuple gives a tuple of Jacobians.
     mode : {"forward", "reverse", "auto"}
         "forward" carries the directions of the arguments through f. "reverse" records f once and walks back with the
-        directions of the result, one for each of its m elements. "auto" takes "reverse" where the result has at most half
-        as many elements as the arguments, else "forward", for which f runs once more.
+        directions of the result, one for each of its m elements. "auto" takes "reverse" where the result has at most
+        half as many elements as the arguments, else "forward", for which f runs once more.
     chunk_size : int, optional
         How many directions one sweep carries, in reverse mode those of the result. 1 makes n forward passes with one
         direction each; None as many as fit into seeds of 256 MB, mostly all, and with an executor no more than an even

@@ -179,7 +179,8 @@ def _drawn(trace: Trace) -> str:
     inks = [GREY, *([FORWARD] if trace.directions else []), REVERSE, LOCAL]
     height = max(b.y + b.height / 2 for layer in layers for b in layer) + MARGIN + LINE
     total = max(x, sum(width_of(part) + 20 for part in foot)) + MARGIN
-    size = f'viewBox="0 0 {total:.0f} {height:.0f}" width="{total:.0f}" height="{height:.0f}" style="max-width:100%;height:auto"'
+    size = f'viewBox="0 0 {total:.0f} {height:.0f}" width="{total:.0f}" height="{height:.0f}"'
+    size += ' style="max-width:100%;height:auto"'
     font = f'font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}"'
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from .count import Cost
+from .errors import StructureLostError
 from .pytree import flatten
 from .reverse import Record, _pull
-from .errors import StructureLostError
 from .rules.table import shape_of
 from .sweep import Call, dtype_of, is_complex, local_sweep, own_copy, seed, size_of
 
