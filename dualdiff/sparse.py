@@ -91,13 +91,11 @@ def _compressed(t: RowLocal, m: int, dtype: Any) -> tuple[Any, Any, Any]:
     numbers = space.numbers.dtype if m * k < 2**31 else np.dtype(np.int64)
     if not k or not m:
         return np.zeros(0, dtype), np.zeros(0, numbers), np.zeros(m + 1, numbers)
-    middle = m // 2
-    terms = sorted(terms, key=lambda term: int(term[0].item(middle)))
     data, indices = np.empty((m, k), dtype), np.empty((m, k), numbers)
     flat = [(s.reshape(-1), _full(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in terms]
     for start in range(0, m, BLOCK):
-        rows = slice(start, start + BLOCK)
-        for j, (s, w) in enumerate(flat):
+        rows, middle = slice(start, start + BLOCK), min(start + BLOCK // 2, m - 1)
+        for j, (s, w) in enumerate(sorted(flat, key=lambda term: int(term[0].item(middle)))):
             np.subtract(s[rows], 1, out=indices[rows, j])
             data[rows, j] = w[rows] if np.ndim(w) else w
     regular = [space.regular(s) for s, _ in terms]
