@@ -124,7 +124,7 @@ def expand(t: Any, have: int, want: int) -> Any:
 def finite(w: Any) -> bool:
     """Whether all of w is finite (a false alarm is possible near overflow and only costs time)."""
     if isinstance(w, np.ndarray):
-        flat = w if w.ndim == 1 else w.reshape(-1)
+        flat = w if w.ndim == 1 else w.ravel("K")
         return cmath.isfinite(flat.dot(flat))  # one BLAS pass: a sixth of the price of np.isfinite(w).all()
     if isinstance(w, float | int):
         return w - w == 0
@@ -253,8 +253,10 @@ def contract(t: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out_s
     if isinstance(t, Structured):
         return t.contract(shape, sub, weight, weight_sub, out_sub)
     product = _product(sub, weight_sub, out_sub, ndim(t) > len(shape))
-    if finite(weight):
-        return product(t, weight)
+    result = product(t, weight)
+    # A look at either side tells that no infinite weight met a zero: at the smaller one, for a look costs as much.
+    if finite(result if getattr(result, "size", 1) < getattr(weight, "size", 1) else weight) or finite(weight):
+        return result
     # Strong zeros: sum the finite weights as usual, and count which infinite and NaN ones meet a moving tangent.
     odd = ~np.isfinite(weight)
     if np.iscomplexobj(t) or np.iscomplexobj(weight):
