@@ -281,10 +281,17 @@ def _dense(partials: Any, operands: Any, tangents: Any, used: Any) -> Any:
                 w = w(ARRAY, *used)
             except (ArithmeticError, TypeError):
                 return None
-            known, mine = False, True
-            fresh = type(w) is np.ndarray and w.base is None and not any(w is v for v in used)
-            over = fresh and t.shape == w.shape and t.dtype == w.dtype
-            part = np.multiply(t, w, out=w) if over else t * (float(w) if type(w) is int else w)
+            mine = True
+            if type(w) is np.ndarray:
+                known = False
+                fresh = w.base is None and w is not used[0] and w is not used[1] and w is not used[-1]
+                over = fresh and t.shape == w.shape and t.dtype == w.dtype
+                part = np.multiply(t, w, out=w) if over else t * w
+            elif type(w) is float or type(w) is int:
+                known = known and w - w == 0
+                part = t * float(w)
+            else:
+                known, part = False, t * w
         if total is None:
             total, ours = part, mine
         elif ours and total.shape == part.shape and total.dtype == part.dtype:

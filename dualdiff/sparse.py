@@ -94,19 +94,33 @@ def _compressed(t: RowLocal, m: int, dtype: Any) -> tuple[Any, Any, Any]:
     data, indices = np.empty((m, k), dtype), np.empty((m, k), numbers)
     flat = [(s.reshape(-1), _full(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in terms]
     for start in range(0, m, BLOCK):
-        rows, middle = slice(start, start + BLOCK), min(start + BLOCK // 2, m - 1)
+        rows = slice(start, start + BLOCK)
+        middle = min(start + BLOCK // 2, m - 1)
         for j, (s, w) in enumerate(sorted(flat, key=lambda term: int(term[0].item(middle)))):
             np.subtract(s[rows], 1, out=indices[rows, j])
             data[rows, j] = w[rows] if np.ndim(w) else w
     regular = [space.regular(s) for s, _ in terms]
     if all(regular) and len({s.strides for s, _ in terms}) == 1:  # the same order in every row
         return data.reshape(-1), indices.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
-    keep = _ordered(data, indices, None if all(regular) else indices >= 0)
+    merged = _merge_alike(data, indices)
+    keep = _ordered(data, indices, None if all(regular) and not merged else indices >= 0)
     if keep is None or keep.all():
         return data.reshape(-1), indices.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
     indptr = np.zeros(m + 1, numbers)
     np.cumsum(np.count_nonzero(keep, axis=1), out=indptr[1:])
     return data[keep], indices[keep], indptr
+
+
+def _merge_alike(data: Any, indices: Any) -> bool:
+    """Sum terms that select the same in many rows, as a few rows tell, so that those need no sorting."""
+    m, k = indices.shape
+    few = indices[np.linspace(0, m - 1, min(m, 16)).astype(int)]
+    pairs = np.argwhere(np.triu(((few[:, :, None] == few[:, None]) & (few[:, None] >= 0)).any(0), 1))
+    for i, j in pairs:
+        equal = indices[:, i] == indices[:, j]
+        data[:, i] += np.where(equal, data[:, j], 0)
+        indices[equal, j] = -1
+    return len(pairs) > 0
 
 
 def _ordered(data: Any, indices: Any, keep: Any) -> Any:
