@@ -28,7 +28,7 @@ from .rules import ELEMENTWISE, FUNCTIONS, PLAIN
 from .rules.elementwise import SCALAR
 from .rules.nonsmooth import positive_part
 from .rules.structural import index, plain_key
-from .rules.table import Move, Plan, plain, shape_of
+from .rules.table import Move, plain, shape_of
 from .tangents import Structured, expand, gather
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
@@ -468,10 +468,7 @@ class DualArray(Dual):
             whole[()] = self
             return whole
         if dtype is None or dtype == np.dtype(object):
-            out = np.empty(self.shape, object)
-            for i in np.ndindex(self.shape):
-                out[i] = self[i]
-            return out
+            return objects.elements(self)
         raise tangent_loss("storing an array into a plain one, or np.asarray(x, dtype=float),")
 
     def __copy__(self) -> Any:
@@ -582,31 +579,12 @@ def numeric(x: Any, what: str) -> Any:
     if a.dtype.kind in "biu":
         a = a.astype(np.float64)
     elif a.dtype.kind == "O":
-        return _lift(a, what)
+        return objects.lift(a, what)
     elif a.dtype.kind not in "fc":
         raise TypeError(f"{what} is of type {kind.__name__} ({a.dtype}), which is not a number or an array of numbers")
     if isinstance(x, np.generic):
         return a.item() if a.dtype in (np.float64, np.complex128) else a[()]
     return a
-
-
-def _lift(a: Any, what: str) -> Any:
-    """An object array of Duals and numbers as one DualArray."""
-    items = a.ravel().tolist()
-    for v in items:
-        if not isinstance(v, _NUMBERS) or (isinstance(v, DualArray) and v.ndim):
-            raise TypeError(f"{what} holds objects that are no numbers ({type(v).__name__}): use an array of floats")
-    if not any(isinstance(v, Dual) for v in items):
-        return numeric(np.array(items), what).reshape(a.shape)
-
-    def tangent(out: Any, values: Any, ts: Any) -> Any:
-        return tangents.join(ts, [()] * len(ts), _pack, lambda parts: _pack(parts).T)
-
-    return dispatch.finish(Plan(tuple(items), lambda *values: _pack(values), tangent)).reshape(a.shape)
-
-
-def _pack(items: Any) -> Any:
-    return np.stack(items) if any(isinstance(v, Dual) for v in items) else np.array(items)
 
 
 @lru_cache(maxsize=16)
@@ -688,4 +666,4 @@ def relu(x: Any) -> Any:
 _unary: Any = None  # dispatch.UNARY.get and dispatch.BINARY.get, put there by that module: the shortest path there is
 _binary: Any = None
 
-from . import dispatch  # noqa: E402 - it needs the classes above, and only their methods need it
+from . import dispatch, objects  # noqa: E402 - they need the classes above, and only their methods need them

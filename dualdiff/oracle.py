@@ -171,8 +171,9 @@ class _Call:
                 result = f(*positional, **keyword)
             finally:
                 engine.assumed.reset(token)
-            if result is None or isinstance(result, (dict, str)):
-                raise TypeError(f"f returned {type(result).__name__}, not a number or an array: a forgotten return?")
+            if result is None or result is ... or isinstance(result, (dict, str)):
+                who, what = _name(f), type(result).__name__
+                raise TypeError(f"{who} returned {what}, not a number or an array: a forgotten return?")
             numbers = np.frompyfunc(lambda e: engine.numeric(e), 1, 1)(engine.exprs(result))
             results.append(Expressions.of(numbers, self.arguments, assumptions.region))
         if results[0].shape != results[1].shape or np.any(results[0] != results[1]):
@@ -198,6 +199,11 @@ class _Call:
         if not all(chosen):
             raise ValueError(f"argnums={argnums!r}: f's symbolic arguments are {', '.join(self.arguments)}")
         return chosen
+
+
+def _name(f: Any) -> str:
+    name = str(getattr(f, "__name__", "f"))
+    return "f" if name == "<lambda>" else name
 
 
 def _transform(f: Any, specs: Any, named: Any, argnums: Any, assume: Any, slope: Callable[..., Any]) -> Any:
@@ -374,10 +380,22 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
     """
     function = callable(manual)
     if isinstance(argnums, tuple):
-        part: Callable[[int], Any] = lambda i: (lambda *x, **named: manual(*x, **named)[i]) if function else manual[i]
+
+        def part(given: Any, i: int) -> Any:
+            if not hasattr(given, "__len__") or len(given) != len(argnums):
+                who, what = _name(manual), f"{len(given)} of them" if hasattr(given, "__len__") else type(given).__name__
+                raise TypeError(f"{who} returned {what}; argnums={argnums} is due a tuple of {len(argnums)} derivatives")
+            if given[i] is None or given[i] is ...:
+                raise TypeError(f"{_name(manual)} returned {given[i]} as derivative {i + 1} of {len(argnums)}")
+            return given[i]
+
         options = {"at": at, "assume": assume, "rtol": rtol, **named}
-        reports = [check(f, part(i), *shapes_or_names, argnums=n, **options) for i, n in enumerate(argnums)]
-        return next((report for report in reports if not report), reports[-1])
+        for i, n in enumerate(argnums):
+            one = (lambda *x, i=i, **named: part(manual(*x, **named), i)) if function else part(manual, i)
+            report = check(f, one, *shapes_or_names, argnums=n, **options)
+            if not report:
+                break
+        return report
     call = _Call(f, shapes_or_names, named)
     (name,) = call.names(argnums)
 
@@ -414,7 +432,7 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
             continue
         slip = _array_slip(left.astype(float), right.astype(float))
         if not fits:
-            slip = f"the shape: given {left.shape}, due {right.shape}, {slip or 'which no reordering or sum explains'}"
+            slip = f"the shape of df/d{name}: given {left.shape}, due {right.shape}, {slip or 'which no reordering or sum explains'}"
         xs = [np.asarray(call.arguments[name], object)[i[value.ndim :]] for i in wrong]
         if not slip:
             i, places = wrong[0], [value.point(*p) for p in points]
@@ -424,6 +442,8 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
                 slip = ""  # it fits the first component only
             elif slip.startswith("a rounded") and abs(left[i] - right[i]) > 1e-2 * abs(right[i]):
                 slip = "right at other points: the slope of a kink or a branch (relu: 1 or 0) may be missing"
+            if _on_edge([due[k] for k in wrong if not due[k].has(engine.sp.Piecewise)], exact):
+                slip = "the tie or kink at this point: the middle of both sides is due, an equal share for all that tie"
         names = [f"df{list(i[: value.ndim]) or ''}/d{x}" for i, x in zip(wrong, xs)]
         mistakes = [Mistake(n, left[i], right[i], given[i], due[i]) for n, i in zip(names, wrong)]
         return Report(due, point=_text(call.arguments, exact), mistakes=mistakes, guess=slip)
@@ -492,6 +512,8 @@ def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) ->
             candidate = due + outer * (slope - engine.differentiate(node, x, {}))
             if samples and all(abs(at(candidate, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
                 return str(slip)
+    if samples and all(abs(at(f, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
+        return "this is f itself, not its derivative"
     ratios = [g / d for _, g, d in samples if d]
     if not ratios or any(abs(r - ratios[0]) > 1e-9 * abs(r) for r in ratios):
         return ""

@@ -35,7 +35,7 @@ def number(value: Any) -> Any:
     """A number as the exact sympy number it was written as: 0.1 is 1/10, np.pi is pi, np.sqrt(2) is sqrt(2)."""
     if isinstance(value, (np.floating, sp.Float)):
         value = float(str(value))  # so that float32(0.1) is 1/10 too
-    if isinstance(value, str) or value is None:
+    if isinstance(value, str) or value is None or value is ...:
         raise TypeError(f"{value!r} is not a number")
     if not isinstance(value, float):
         return sp.sympify(value.item() if isinstance(value, np.generic) else value)

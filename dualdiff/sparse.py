@@ -113,7 +113,7 @@ def _compressed(t: RowLocal, m: int, dtype: Any) -> tuple[Any, Any, Any]:
 
 def _merge_alike(data: Any, indices: Any) -> bool:
     """Sum terms that select the same in many rows, as a few rows tell, so that those need no sorting."""
-    m, k = indices.shape
+    m = len(indices)
     few = indices[np.linspace(0, m - 1, min(m, 16)).astype(int)]
     pairs = np.argwhere(np.triu(((few[:, :, None] == few[:, None]) & (few[:, None] >= 0)).any(0), 1))
     for i, j in pairs:
