@@ -172,8 +172,9 @@ class _Call:
             finally:
                 engine.assumed.reset(token)
             if result is None or result is ... or isinstance(result, (dict, str)):
-                who, what = _name(f), type(result).__name__
-                raise TypeError(f"{who} returned {what}, not a number or an array: a forgotten return?")
+                what, why = type(result).__name__, "a forgotten return?"
+                what, why = ("...", "still to be written?") if result is ... else (what, why)
+                raise TypeError(f"{_name(f)} returned {what}, not a number or an array: {why}")
             numbers = np.frompyfunc(lambda e: engine.numeric(e), 1, 1)(engine.exprs(result))
             results.append(Expressions.of(numbers, self.arguments, assumptions.region))
         if results[0].shape != results[1].shape or np.any(results[0] != results[1]):
@@ -202,8 +203,8 @@ class _Call:
 
 
 def _name(f: Any) -> str:
-    name = str(getattr(f, "__name__", "f"))
-    return "f" if name == "<lambda>" else name
+    name = str(getattr(f, "__name__", "<lambda>"))
+    return "the function" if name == "<lambda>" else name
 
 
 def _transform(f: Any, specs: Any, named: Any, argnums: Any, assume: Any, slope: Callable[..., Any]) -> Any:
@@ -383,8 +384,8 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
 
         def part(given: Any, i: int) -> Any:
             if not hasattr(given, "__len__") or len(given) != len(argnums):
-                who, what = _name(manual), f"{len(given)} of them" if hasattr(given, "__len__") else type(given).__name__
-                raise TypeError(f"{who} returned {what}; argnums={argnums} is due a tuple of {len(argnums)} derivatives")
+                what = f"{len(given)} derivatives" if hasattr(given, "__len__") else type(given).__name__
+                raise TypeError(f"{_name(manual)} returned {what}; argnums={argnums} asks for a tuple of {len(argnums)}")
             if given[i] is None or given[i] is ...:
                 raise TypeError(f"{_name(manual)} returned {given[i]} as derivative {i + 1} of {len(argnums)}")
             return given[i]

@@ -417,6 +417,11 @@ class Put(Recorded):
             else:
                 part = part.copy()[()]
             cts.add(self.parents[1], part)
+        if isinstance(ct, Dual) and not lead and not isinstance(ct.tangent, Structured):
+            rest = ct if ours else ct.copy()
+            rest[np.unravel_index(self.numbers, self.shape)] = 0.0
+            cts.add(self.parents[0], rest, True)
+            return
         if isinstance(flat, Dual):
             kept = np.ones(prod(self.shape))
             kept[self.numbers] = 0.0

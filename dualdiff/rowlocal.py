@@ -29,6 +29,7 @@ Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a
 
 DENSE_BYTES = 2**28  # what a tangent may take when it turns dense
 FEW = 32  # terms a sum may stay local with
+MANY = 8  # terms from which it is worth looking for those of different elements
 SHORT = 2000  # directions up to which single elements are dense at once: Python loops are faster so
 
 
@@ -117,6 +118,20 @@ def _merged(space: Space, pieces: Iterable[tuple[Any, Any, bool]]) -> list[Term]
     return [(s, w) for s, w, _ in made if type(w) is not int or w]
 
 
+def _packed(space: Space, shape: Shape, terms: list[Term]) -> list[Term]:
+    """Terms of different elements as one, so that what a loop adds element by element does not pile up."""
+    made: list[Term] = []
+    for s, w in terms:
+        if made and not space.regular(s) and not space.regular(made[-1][0]):
+            r, v = made[-1]
+            if not np.any((r > 0) & (s > 0)):
+                alike = type(v) is type(w) and type(v) in _NUMBERS and v == w
+                made[-1] = r + s, v if alike else np.where(r > 0, _full(v, shape), _full(w, shape))
+                continue
+        made.append((s, w))
+    return made
+
+
 _NUMBERS = {int, float, complex}
 _PLAIN = {np.ndarray, int, float, complex, np.float64}
 
@@ -192,8 +207,8 @@ class RowLocal(Structured):
                 return t
             return cls(t.space, shape, [(s, w) for s, w, _ in _weighted(t, w, shape, select)])
         made = _merged(t.space, [piece for t, _, w in terms for piece in _weighted(t, w, shape, select)])
-        r = cls(t.space, shape, made)
-        return r if len(made) <= FEW or t.space.keep or not r._affordable() else r.dense()
+        r = cls(t.space, shape, made if len(made) <= MANY else _packed(t.space, shape, made))
+        return r if len(r.terms) <= FEW or t.space.keep or not r._affordable() else r.dense()
 
     @classmethod
     def join(cls, parts: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:

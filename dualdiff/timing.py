@@ -40,7 +40,8 @@ def _seconds(run: Callable[[int], Any], passes: int, budget: float) -> tuple[flo
     t = median(times)
     if p == passes:
         return t, False
-    return (one * passes if p == 1 else one + max(t - one, 0.0) / (p - 1) * (passes - 1)), True
+    further = one if p == 1 else max((t - one) / (p - 1), t / (2 * p))  # a slow first pass must not make the rest free
+    return one + further * (passes - 1), True
 
 
 class _Runs:
