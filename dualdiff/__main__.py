@@ -108,7 +108,7 @@ def differentiate(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[
     transformed = value_and_jacobian(call, argnums=tuple(range(len(inputs))), mode=mode)
     value, jacobian = attempt(f, transformed, *inputs.values())
     values = flatten(value, lists=True)[0]
-    blocks = [flatten(block)[0] if len(values) > 1 else [block] for block in jacobian]
+    blocks = [flatten(block)[0] for block in jacobian]
     results = []
     for k, v in enumerate(values):
         parts = [np.reshape(b[k], (np.size(v), np.size(x))) for b, x in zip(blocks, inputs.values())]
