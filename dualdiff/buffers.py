@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from .dual import Dual, buffer, numeric
+from .dual import Dual
 from .errors import TangentLossError
+from .making import buffer, numeric
 from .rules import special
 
 _ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.copy)

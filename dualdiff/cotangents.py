@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from . import dispatch, dual
+from . import dispatch
 from .dual import Dual
+from .making import as_array
 from .rules.table import Move, Plan, plain, shape_of
 from .tangents import Shape, finite, hush, linear, unhush
 
@@ -163,7 +164,7 @@ def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
             def move(v: Any) -> Any:
                 return np.where(empty, np.zeros((), v.dtype), np.reshape(v, -1)[places - 1])
 
-            return dispatch.finish(Move(dual.as_array(ct), move))
+            return dispatch.finish(Move(as_array(ct), move))
     back, there = (lambda t: gathered(t, numbers, len(shape))), (lambda t: _scatter(t, numbers, shape))
     there.scatter = numbers, shape  # type: ignore[attr-defined]  # spaces that keep structure look at it
     tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .dual import Dual, numeric
+from .dispatch import finish
+from .dual import Dual
 from .errors import NotDifferentiableError, user_line
+from .making import numeric
 from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
 from .rules.table import Plan, plain, shape_of
 from .sweep import Function, dtype_of, is_complex, own_copy, size_of
 from .tangents import combine, contract, gather, join, linear, ndim
-
-from .dispatch import finish  # isort: skip - which needs dual first
 
 __all__ = ["define_rule"]
 

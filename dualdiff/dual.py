@@ -11,12 +11,9 @@ a nested derivative the value, and maybe the tangent, is a Dual of an outer call
 from __future__ import annotations
 
 import itertools
-import numbers
 import operator
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -249,11 +246,11 @@ class Dual(Methods):
                                 r._tag = self._tag
                                 return r
                         elif isinstance(t, Structured):
-                            r = dispatch.scalar_structured(ufunc, (x,), self._tag, y, ((t, w),))
+                            r = elementwise.scalar_structured(ufunc, (x,), self._tag, y, ((t, w),))
                             if r is not None:
                                 return r
         elif not options and method == "__call__" and _binary(ufunc) is not None:
-            r = dispatch.scalar_call(ufunc, x, more[0])
+            r = elementwise.scalar_call(ufunc, x, more[0])
             if r is not None:
                 return r
         return dispatch.ufunc(ufunc, method, (x, *more), options)
@@ -267,8 +264,8 @@ class Dual(Methods):
         if rule is not None:
             return dispatch.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
-            if dispatch.WATCH is not None:
-                dispatch.WATCH(func, args, **kwargs)
+            if elementwise.WATCH is not None:
+                elementwise.WATCH(func, args, **kwargs)
             return func(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         if func in dispatch.CREATE:
             return dispatch.create(self, func, args, kwargs)
@@ -311,10 +308,10 @@ def _array_operators(function: Any) -> tuple[Any, Any]:
     rule = ELEMENTWISE[function]
 
     def direct(self: Any, other: Any) -> Any:
-        return dispatch.call(rule, (self, other)) if isinstance(other, dispatch.OPERANDS) else NotImplemented
+        return elementwise.call(rule, (self, other)) if isinstance(other, dispatch.OPERANDS) else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
-        return dispatch.call(rule, (other, self)) if isinstance(other, dispatch.OPERANDS) else NotImplemented
+        return elementwise.call(rule, (other, self)) if isinstance(other, dispatch.OPERANDS) else NotImplemented
 
     return direct, reflected
 
@@ -487,141 +484,10 @@ class DualArray(Dual):
     __truediv__, __rtruediv__ = _array_operators(np.divide)
 
     def __neg__(self) -> Any:
-        return dispatch.call(ELEMENTWISE[np.negative], (self,))
+        return elementwise.call(ELEMENTWISE[np.negative], (self,))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return dispatch.ufunc(ufunc, method, inputs, options)
-
-
-# ---------------------------------------------------------------- making Duals
-
-_ARRAYS = (np.ndarray, DualArray)
-_OTHERS = (Structured, Dual)
-_NUMBERS = (Dual, int, float, complex, np.number, np.bool)
-_FLOAT64 = np.dtype(np.float64)
-
-
-def _array(v: Any, t: Any, tag: Any) -> DualArray:
-    r = _new(DualArray)
-    r.value = v
-    r._tangent = t
-    r._tag = tag
-    r._link = None
-    return r
-
-
-def _wrap(v: Any, t: Any, tag: Any) -> Any:
-    """A Dual of a value and a tangent, whose shape and type are made to fit the value's."""
-    if t is None:
-        return v
-    if type(v) is type(t) is np.ndarray and t.dtype is v.dtype and v.shape in (t.shape, t.shape[1:]):
-        return _array(v, t, tag)  # the common case
-    if isinstance(v, _ARRAYS):
-        if not isinstance(t, Structured):
-            if type(t) is Dual:
-                t = as_array(t)
-            elif isinstance(t, np.generic):
-                t = np.asarray(t)
-            if type(t) is float or t.ndim < v.ndim or (t.shape != v.shape and t.shape[1:] != v.shape):
-                t = np.asarray(t) if type(t) is float else t
-                t = np.broadcast_to(t, v.shape if t.ndim <= v.ndim else t.shape[:1] + v.shape)
-            if t.dtype is not v.dtype and t.dtype != v.dtype:
-                t = t.astype(v.dtype)
-        return _array(v, t, tag)
-    kind = type(v)
-    if kind is np.float64 or kind is np.complex128:
-        v = v.item()
-    if kind is np.float64 and type(t) is np.ndarray and t.ndim and t.dtype is _FLOAT64:
-        t = t if t.base is None else t.copy()
-    elif not isinstance(t, _OTHERS):
-        if isinstance(t, np.ndarray) and t.ndim:
-            dtype = np.asarray(plain(v)).dtype
-            t = t.astype(dtype) if t.dtype != dtype else t if t.base is None else t.copy()
-        elif not isinstance(v, Dual):
-            t = type(v)(t)
-        elif isinstance(t, np.ndarray | np.generic):
-            t = t.item()
-    r = _new(Dual)
-    r.value = v
-    r.tangent = t
-    r._tag = tag
-    return r
-
-
-def _rebuild(v: Any, t: Any, tag: Any) -> Any:
-    return _wrap(v, t, tag)
-
-
-def as_array(x: Dual) -> DualArray:
-    """x as a DualArray: a scalar becomes one without axes."""
-    if isinstance(x, DualArray):
-        return x
-    v = as_array(x.value) if isinstance(x.value, Dual) else np.asarray(x.value)
-    return _wrap(v, x.tangent if isinstance(x.tangent, Structured | Dual) else np.asarray(x.tangent), x._tag)
-
-
-def numeric(x: Any, what: str) -> Any:
-    """x as a float, complex or Dual, or an array of them, without a copy where it is one already."""
-    kind = type(x)
-    if kind is float or kind is complex or isinstance(x, Dual):
-        return x
-    if kind is int or kind is bool:
-        return float(x)
-    if isinstance(x, numbers.Rational) and not isinstance(x, np.generic):
-        return float(x)
-    if x is None:
-        raise TypeError(f"{what} is None, not a number or an array of numbers")
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
-    if isinstance(x, np.matrix):
-        raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
-    a = np.asarray(x)
-    if a.dtype.kind in "biu":
-        a = a.astype(np.float64)
-    elif a.dtype.kind == "O":
-        return objects.lift(a, what)
-    elif a.dtype.kind not in "fc":
-        raise TypeError(f"{what} is of type {kind.__name__} ({a.dtype}), which is not a number or an array of numbers")
-    if isinstance(x, np.generic):
-        return a.item() if a.dtype in (np.float64, np.complex128) else a[()]
-    return a
-
-
-@lru_cache(maxsize=16)
-def element_numbers(shape: tuple[int, ...]) -> Any:
-    """The flat number of each element."""
-    numbers = np.arange(prod(shape)).reshape(shape)
-    numbers.flags.writeable = False
-    return numbers
-
-
-def _fit(t: Any, have: Any, want: Any) -> Any:
-    """A structured tangent broadcast as an assignment does it, which also takes leading axes of length 1."""
-    if len(have) > len(want):
-        short = have[len(have) - len(want) :]
-        t, have = gather(t, have, lambda v: np.reshape(v, short)), short
-    return t if have == want else tangents.combine([(t, have, 1)], want)
-
-
-def _zeros(like: Dual, v: Any) -> Any:
-    """The zero tangent for value v in the space of another number's tangents."""
-    t = like.tangent
-    if isinstance(t, Structured):
-        return t.zeros(v)
-    lead = t.shape[:1] if tangents.ndim(t) > np.ndim(plain(like)) else ()
-    return np.zeros(lead + shape_of(v), v.dtype)
-
-
-def buffer(like: Dual, v: Any) -> Any:
-    """A constant array into which numbers with the perturbations of `like` can be stored."""
-    if v.dtype.kind not in "fc":
-        return v
-    if isinstance(like.value, Dual):
-        v = buffer(like.value, v)
-    r = _array(v, _zeros(like, v), like._tag)
-    r._link = Link()
-    r._link.owned = True
-    return r
 
 
 def value(x: Any) -> Any:
@@ -663,7 +529,9 @@ def relu(x: Any) -> Any:
     return Dual.__array_ufunc__(x, positive_part, "__call__", x)
 
 
-_unary: Any = None  # dispatch.UNARY.get and dispatch.BINARY.get, put there by that module: the shortest path there is
+_unary: Any = None  # UNARY.get and BINARY.get of elementwise.py, put there by that module: the shortest path there is
 _binary: Any = None
 
-from . import dispatch, objects  # noqa: E402 - they need the classes above, and only their methods need them
+# What needs the classes above, and is needed only when they are used.
+from .making import _ARRAYS, _array, _fit, _rebuild, _wrap, _zeros, buffer, element_numbers, numeric  # noqa: E402, I001
+from . import dispatch, elementwise, objects  # noqa: E402

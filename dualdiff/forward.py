@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .buffers import lost_in_array
-from .dual import Dual, _live, _new, _tags, numeric
+from .dual import Dual, _live, _new, _tags
 from .executors import check_executor
 from .kinks import lexicographic
+from .making import numeric
 from .pytree import flatten, flatten_as
 from .reverse import Record, better_reversed, jacobian_rows
 from .rules.table import plain, shape_of

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from .custom import Custom, cut, moves, name_of, numbers_of, pack, pack_many
-from .dual import Dual, numeric
+from .dispatch import finish
+from .dual import Dual
 from .errors import NotDifferentiableError, user_line
 from .forward import value_and_jacobian
+from .making import numeric
 from .pytree import flatten
 from .reverse import Record
 from .rules.table import Plan, plain, shape_of
 from .sweep import Call, Function, dtype_of, is_complex, own_copy, size_of
 from .tangents import gather, join, linear
-
-from .dispatch import finish  # isort: skip - which needs dual first
 
 __all__ = ["define_root"]
 

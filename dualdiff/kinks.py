@@ -81,20 +81,20 @@ def _undecided(*_: Any) -> Any:
 def _install(change: int) -> None:
     """Watch the primitives while there are states: the paths without a state pay nothing for kinks."""
     global _count
-    from . import dispatch
+    from . import elementwise
     from .dual import Dual
 
     with _lock:
         before, _count = _count, _count + change
         if not before:
-            dispatch.WATCH = _watch
-            _fast[:] = [(t, f, t[f]) for t in (dispatch.UNARY, dispatch.BINARY) for f in KINKS if f in t]
+            elementwise.WATCH = _watch
+            _fast[:] = [(t, f, t[f]) for t in (elementwise.UNARY, elementwise.BINARY) for f in KINKS if f in t]
             for table, function, entry in _fast:
                 table[function] = (_undecided, *entry[1:])
             for name in _COMPARE:
                 setattr(Dual, name, _comparison(name))
         elif not _count:
-            dispatch.WATCH = None
+            elementwise.WATCH = None
             for table, function, entry in _fast:
                 table[function] = entry
             for name in _COMPARE:
@@ -255,7 +255,7 @@ def _name(function: Any) -> str:
 
 
 def _watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
-    """The rule to apply to these operands: `dispatch.WATCH`, called before each elementwise function and each jump."""
+    """The rule to apply to these operands: `elementwise.WATCH`, called before every elementwise function and jump."""
     state = _STATE.get()
     if state is None:
         return rule
@@ -281,7 +281,7 @@ def _watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
 
 
 def _operand(x: Any) -> Any:
-    from .dispatch import constant
+    from .elementwise import constant
 
     return x if hasattr(x, "_tag") else constant(x)
 

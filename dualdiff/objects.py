@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from . import dispatch, tangents
-from .dual import _NUMBERS, Dual, DualArray, numeric
+from .dual import Dual, DualArray
+from .making import _NUMBERS, numeric
 from .rules.table import Plan
 
 _new = object.__new__

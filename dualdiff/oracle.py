@@ -345,7 +345,7 @@ class Report:
 
     def lines(self, show: Callable[[Any], str] = str) -> Iterator[str]:
         if self.ok:
-            how = "proved by algebra" if self.proved else f"the same at {self.points} points"
+            how = "proved by algebra" if self.proved else f"the same at {self.points} point{'s' * (self.points > 1)}"
             yield f"right ({how}): {show(self.due)}"
             return
         parts = f" in {len(self.mistakes)} of {self.due.size} components" * bool(self.mistakes and self.due.ndim)
@@ -385,7 +385,8 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
         def part(given: Any, i: int) -> Any:
             if not hasattr(given, "__len__") or len(given) != len(argnums):
                 what = f"{len(given)} derivatives" if hasattr(given, "__len__") else type(given).__name__
-                raise TypeError(f"{_name(manual)} returned {what}; argnums={argnums} asks for a tuple of {len(argnums)}")
+                due = f"argnums={argnums} asks for a tuple of {len(argnums)}"
+                raise TypeError(f"{_name(manual)} returned {what}; {due}")
             if given[i] is None or given[i] is ...:
                 raise TypeError(f"{_name(manual)} returned {given[i]} as derivative {i + 1} of {len(argnums)}")
             return given[i]
@@ -433,7 +434,8 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
             continue
         slip = _array_slip(left.astype(float), right.astype(float))
         if not fits:
-            slip = f"the shape of df/d{name}: given {left.shape}, due {right.shape}, {slip or 'which no reordering or sum explains'}"
+            slip = slip or "which no reordering or sum explains"
+            slip = f"the shape of df/d{name}: given {left.shape}, due {right.shape}, {slip}"
         xs = [np.asarray(call.arguments[name], object)[i[value.ndim :]] for i in wrong]
         if not slip:
             i, places = wrong[0], [value.point(*p) for p in points]
@@ -504,16 +506,23 @@ def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) ->
 
     samples = [(p, at(given, p), at(due, p)) for p in points[:12]]
     samples = [sample for sample in samples if engine.mp.isfinite(sample[1]) and engine.mp.isfinite(sample[2])][:3]
+    explains = lambda expr: samples and all(abs(at(expr, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples)
+    alike: dict[Any, list[Any]] = {}  # the same slip in all operations of one kind, as in a sum over components
     for node in [n for n in dict.fromkeys(engine.sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
         if not isinstance(node, engine.sp.Expr) or node.is_Piecewise:
             continue
         hole = engine.sp.Dummy(real=True)
         outer = engine.differentiate(f.xreplace({node: hole}), hole, {}).xreplace({hole: node})
-        for slip, slope in engine.slips(node, x):
-            candidate = due + outer * (slope - engine.differentiate(node, x, {}))
-            if samples and all(abs(at(candidate, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
+        for k, (slip, slope) in enumerate(engine.slips(node, x)):
+            change = outer * (slope - engine.differentiate(node, x, {}))
+            if explains(due + change):
                 return str(slip)
-    if samples and all(abs(at(f, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples):
+            if change != 0:
+                alike.setdefault((node.func, k), [slip]).append(change)
+    for slip, *changes in alike.values():
+        if len(changes) > 1 and explains(due + sum(changes)):
+            return f"{slip}, and so on"
+    if explains(f):
         return "this is f itself, not its derivative"
     ratios = [g / d for _, g, d in samples if d]
     if not ratios or any(abs(r - ratios[0]) > 1e-9 * abs(r) for r in ratios):

@@ -614,6 +614,8 @@ def slips(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
             yield f"the term d({a})/d{x} in {node} is missing", rest
         elif node.is_Mul:
             yield f"product rule: the term with d({a})/d{x} is missing", rest
+            if not outer.is_number:
+                yield f"product rule: d({a})/d{x} is multiplied by {a}, not by the other factor", rest + a * inner
         else:
             yield f"chain rule: the inner derivative d({a})/d{x} = {inner} is missing", rest + outer
             yield f"chain rule: the outer derivative, of {node} by {a}, is missing", rest + inner

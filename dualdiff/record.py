@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from . import dispatch, dual
+from . import dispatch
 from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast
 from .dual import Dual
+from .making import as_array
 from .rules.table import Move, plain, shape_of
 from .tangents import Shape, Structured, clear, combine, contract, finite, total
 
@@ -242,7 +243,7 @@ class Gather(Recorded):
     def place(self, ct: Any) -> Any:
         """Zeros with ct where the view looks: a function that moves elements, in either mode of an outer derivative."""
         if isinstance(ct, Dual):
-            return dispatch.finish(Move(dual.as_array(ct), self.place, self.place))
+            return dispatch.finish(Move(as_array(ct), self.place, self.place))
         lead = ct.shape[: ct.ndim - self.ndim]
         out = np.zeros(lead + self.shape, ct.dtype)
         if 0 not in lead:
@@ -418,7 +419,7 @@ class Put(Recorded):
                 part = part.copy()[()]
             cts.add(self.parents[1], part)
         if isinstance(ct, Dual) and not lead and not isinstance(ct.tangent, Structured):
-            rest = ct if ours else ct.copy()
+            rest: Any = ct if ours else ct.copy()
             rest[np.unravel_index(self.numbers, self.shape)] = 0.0
             cts.add(self.parents[0], rest, True)
             return

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .cotangents import Cotangents, order, real
-from .dual import DualArray, numeric
+from .dual import DualArray
 from .executors import chunk_of, passes
+from .making import numeric
 from .pytree import flatten_as
 from .record import Recorded, Tape
 from .rules.table import plain, shape_of

@@ -20,8 +20,9 @@ from . import tangents as maps
 from .cotangents import scatter
 from .csr import SparseRows
 from .dispatch import move as moved
-from .dual import Dual, buffer
+from .dual import Dual
 from .errors import structure_lost
+from .making import buffer
 from .rules.table import Move
 from .tangents import Shape, Structured, finite, ndim, scale
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .buffers import follow, lost_in_array
-from .dual import Dual, DualArray, _live, _tags, _wrap, numeric
+from .dual import Dual, DualArray, _live, _tags
 from .errors import DualdiffError, LeakedDualError, StructureLostError
 from .executors import chunk_of, passes
 from .kinks import lexicographic
+from .making import _wrap, numeric
 from .pytree import flatten
 from .rowlocal import RowLocal, Space
 from .rules.table import plain, shape_of

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from . import tangents
-from .dispatch import _slope
-from .dual import Dual, DualArray, _wrap, as_array, buffer, numeric
+from .dual import Dual, DualArray
+from .elementwise import slope
 from .errors import NotDifferentiableError, user_line
+from .making import _wrap, as_array, buffer, numeric
 from .pytree import flatten_as
 from .rules.table import ELEMENTWISE, Elementwise, plain, shape_of
 from .sweep import Call, Function, check_holomorphic, dtype_of, is_complex, number, size_of
@@ -154,7 +155,7 @@ class Series(Structured):
         def slopes(out: Any, values: Any, ts: Any) -> Any:
             partials = SLOPES.get(rule.function, rule.partials)
             terms = [
-                (t, shape_of(x), w if type(w) is int else _slope(w, *values, out))
+                (t, shape_of(x), w if type(w) is int else slope(w, *values, out))
                 for t, x, w in zip(ts, values, partials)
                 if t is not None and not (type(w) is int and w == 0)
             ]

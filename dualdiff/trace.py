@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .cotangents import Cotangents, order, real
-from .dual import Dual, numeric
+from .dual import Dual
+from .making import numeric
 from .pytree import flatten, flatten_as
 from .record import Combine
 from .reverse import Record
