@@ -104,13 +104,14 @@ def test_solutions_are_right(name: str, fresh: bool) -> None:
 
 
 def judged(name: str, todo: str, old: str, new: str, check: str) -> str:
-    """What a check says if the solution of a cell has `new` in place of `old`; the cells between the two run as well."""
+    """What a check says if the solution of a cell has `new` in place of `old`; the answers between the two count."""
     code = {c["id"]: "".join(c["source"]) for c in cells("solutions", name) if c["cell_type"] == "code"}
     names, ids, source = dict(run_all("solutions", name)[0]), list(code), code[f"todo-{todo}"]
     assert source.count(old) == 1, "the solution has changed: mend the table"
     run(source.replace(old, new), names)
-    between = ids[ids.index(f"todo-{todo}") + 1 : ids.index(f"check-{check}") + 1]
-    return [run(code[id], names) for id in between][-1]
+    for id in ids[ids.index(f"todo-{todo}") + 1 : ids.index(f"check-{check}")]:
+        run(code[id] if id.startswith("todo-") else "", names)
+    return run(code[f"check-{check}"], names)
 
 
 WRONG = [  # the cell, what the solution has there, what the learner writes, a piece of the answer

@@ -127,7 +127,7 @@ def test_transpose(name: str) -> None:
 def test_second_order(name: str) -> None:
     """Forward over reverse, reverse over forward and reverse over reverse give the same Hessian-vector product."""
     f, arrays, directions = EXAMPLES[name]()
-    ws = numbers(f(*arrays))
+    ws = numbers(dd.vjp(f, *arrays)[0])  # NumPy 2.0 makes some condition numbers complex
     tuple(range(len(arrays)))
 
     def pull(*x: Any) -> Any:
