@@ -506,7 +506,10 @@ def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) ->
 
     samples = [(p, at(given, p), at(due, p)) for p in points[:12]]
     samples = [sample for sample in samples if engine.mp.isfinite(sample[1]) and engine.mp.isfinite(sample[2])][:3]
-    explains = lambda expr: samples and all(abs(at(expr, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples)
+
+    def explains(expr: Any) -> bool:
+        return bool(samples) and all(abs(at(expr, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples)
+
     alike: dict[Any, list[Any]] = {}  # the same slip in all operations of one kind, as in a sum over components
     for node in [n for n in dict.fromkeys(engine.sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
         if not isinstance(node, engine.sp.Expr) or node.is_Piecewise:
