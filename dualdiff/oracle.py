@@ -432,14 +432,15 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
         wrong = [i for i in off if left[i] != right[i]]  # infinities may be equal
         if fits and not wrong:
             continue
-        slip = _array_slip(left.astype(float), right.astype(float))
+        slips = import_module("dualdiff.slips")  # which imports the engine
+        slip = slips.of_arrays(left.astype(float), right.astype(float))
         if not fits:
             slip = slip or "which no reordering or sum explains"
             slip = f"the shape of df/d{name}: given {left.shape}, due {right.shape}, {slip}"
         xs = [np.asarray(call.arguments[name], object)[i[value.ndim :]] for i in wrong]
         if not slip:
             i, places = wrong[0], [value.point(*p) for p in points]
-            slip = _slip(value[i[: value.ndim]], xs[0], given[i], due[i], places)
+            slip = slips.of_component(value[i[: value.ndim]], xs[0], given[i], due[i], places)
             ratios = {float(left[k] / right[k]) if right[k] else np.inf for k in wrong}
             if slip.startswith("a constant factor") and max(ratios) - min(ratios) > 1e-9 * abs(max(ratios)):
                 slip = ""  # it fits the first component only
@@ -480,56 +481,3 @@ def _is_zero(expr: Any) -> bool:
         return False  # floats taken exactly, which algebra would raise to powers; the points have spoken
     expr = engine.sp.expand(expr) if expr.count_ops() < 300 else expr
     return bool(expr == 0 or (expr.count_ops() < 60 and engine.sp.simplify(expr) == 0))
-
-
-def _array_slip(given: Any, due: Any) -> str:
-    """What a transposition, a sum or a shape explains."""
-    column = "a row or a column, where the shape convention has the argument's own shape"
-    diagonal = "only the diagonal of the Jacobian of an elementwise function"
-    alone, over = "where the components stay apart", "what f broadcasts, its derivative sums"
-    tries = [("transposed", given.T, due), (column, given.ravel(), due.ravel())]
-    tries += [(diagonal, np.diag(given), due)] if given.ndim == 1 else []
-    tries += [(f"summed over axis {k}, {alone}", given, due.sum(k)) for k in range(due.ndim)]
-    tries += [(f"not summed over axis {k}: {over}", given.sum(k), due) for k in range(given.ndim)]
-    tries += [(f"the sum over all components, {alone}", given, np.full(due.shape, due.sum()))]
-    return next((slip for slip, a, b in tries if a.shape == b.shape and np.allclose(a, b)), "")
-
-
-def _slip(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, Any]]) -> str:
-    """A guess at the slip in one component: with one operation of f differentiated wrongly it is what was given."""
-
-    def at(expr: Any, point: dict[Any, Any]) -> Any:
-        try:
-            return engine.values([expr], [None], point, 20)[0]
-        except (engine.UndefinedError, engine.NotDifferentiableError):
-            return engine.mp.nan
-
-    samples = [(p, at(given, p), at(due, p)) for p in points[:12]]
-    samples = [sample for sample in samples if engine.mp.isfinite(sample[1]) and engine.mp.isfinite(sample[2])][:3]
-
-    def explains(expr: Any) -> bool:
-        return bool(samples) and all(abs(at(expr, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples)
-
-    alike: dict[Any, list[Any]] = {}  # the same slip in all operations of one kind, as in a sum over components
-    for node in [n for n in dict.fromkeys(engine.sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
-        if not isinstance(node, engine.sp.Expr) or node.is_Piecewise:
-            continue
-        hole = engine.sp.Dummy(real=True)
-        outer = engine.differentiate(f.xreplace({node: hole}), hole, {}).xreplace({hole: node})
-        for k, (slip, slope) in enumerate(engine.slips(node, x)):
-            change = outer * (slope - engine.differentiate(node, x, {}))
-            if explains(due + change):
-                return str(slip)
-            if change != 0:
-                alike.setdefault((node.func, k), [slip]).append(change)
-    for slip, *changes in alike.values():
-        if len(changes) > 1 and explains(due + sum(changes)):
-            return f"{slip}, and so on"
-    if explains(f):
-        return "this is f itself, not its derivative"
-    ratios = [g / d for _, g, d in samples if d]
-    if not ratios or any(abs(r - ratios[0]) > 1e-9 * abs(r) for r in ratios):
-        return ""
-    factor = Fraction(float(ratios[0])).limit_denominator(1000)
-    usual = {Fraction(1): "a rounded number: rtol= says how many digits count", Fraction(-1): "the sign"}
-    return usual.get(factor, f"a constant factor: given is {factor} times what is due")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
@@ -601,36 +600,3 @@ def values(expressions: list[Any], along: list[Any], point: dict[Any, Any], digi
         precision *= 2
     with mpmath.workdps(digits):
         return [mp.mpf(results[i]) for i in range(len(expressions))]
-
-
-def slips(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
-    """What may have gone wrong in differentiating the outermost operation of node, and the slope that this gives."""
-    d = functools.partial(differentiate, x=x, memo={})
-    slope, moving = d(node), [(a, outer, d(a)) for a, outer in partials(node) if d(a) != 0]
-    for a, outer, inner in moving:
-        rest = slope - outer * inner
-        if node.is_Add:
-            yield f"the sign of d({a})/d{x} in {node}", rest - inner
-            yield f"the term d({a})/d{x} in {node} is missing", rest
-        elif node.is_Mul:
-            yield f"product rule: the term with d({a})/d{x} is missing", rest
-            if not outer.is_number:
-                yield f"product rule: d({a})/d{x} is multiplied by {a}, not by the other factor", rest + a * inner
-        else:
-            yield f"chain rule: the inner derivative d({a})/d{x} = {inner} is missing", rest + outer
-            yield f"chain rule: the outer derivative, of {node} by {a}, is missing", rest + inner
-            yield f"the sign of the derivative of {node}", rest - outer * inner
-    top, bottom = sp.fraction(node)
-    if node.is_Mul and len(moving) > 1:
-        if bottom.has(x):
-            yield "quotient rule: the sign between its terms", (d(top) * bottom + top * d(bottom)) / bottom**2
-            yield "quotient rule: the square of the denominator", (d(top) * bottom - top * d(bottom)) / bottom
-        product, slopes = sp.Mul(*(a for a, _, _ in moving)), sp.Mul(*(inner for _, _, inner in moving))
-        yield "product rule: (uv)' = u'v + uv', not u'v'", node / product * slopes
-    if node.is_Pow:
-        base, n = node.args
-        yield f"power rule: the factor {n} is missing", slope / n
-        yield "power rule: the exponent goes down by one", slope * base
-        yield "power rule: the exponent goes down by one only", slope / base
-        yield "an exponential: the power rule is for a constant exponent", n * base ** (n - 1) * d(n)
-        yield f"an exponential: the factor log({base}) is missing", slope / sp.log(base)
