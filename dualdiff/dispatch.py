@@ -14,7 +14,7 @@ import numpy as np
 
 from . import elementwise
 from .dual import Dual, DualArray, Link
-from .elementwise import BINARY, KNOWN, NONE, call, constant, is_complex, scalar_call, share
+from .elementwise import BINARY, NONE, call, constant, is_complex, scalar_call, share
 from .errors import NotDifferentiableError, tangent_loss, user_line
 from .making import _ARRAYS, _wrap, as_array, buffer, numeric
 from .rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, sparse, special
@@ -87,20 +87,30 @@ def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE
 
 def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
     """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
-    operands = [x if isinstance(x, KNOWN) else constant(x) for x in plan.operands]
     tag = -1
-    for x in operands:
+    for x in plan.operands:
         if isinstance(x, Dual) and x._tag > tag:
             tag = x._tag
-    if tag == -1:
-        return plan.value(*operands)
-    values, ts = operands[:], [None] * len(operands)
-    for k, x in enumerate(operands):
-        if isinstance(x, Dual) and x._tag == tag:
-            values[k] = x.value
-            ts[k] = x.tangent
+    operands: list[Any] = []
+    values: list[Any] = []
+    ts: list[Any] = []
+    structured: Any = None
+    for x in plan.operands:
+        t = None
+        if not isinstance(x, Dual):
+            x = v = x if type(x) is float else constant(x)
+        elif x._tag == tag:
+            v, t = x.value, x.tangent
+            if type(t) is not np.ndarray and isinstance(t, Structured):
+                structured = t
+        else:
+            v = x
+        operands.append(x)
+        values.append(v)
+        ts.append(t)
     y = plan.value(*values)
-    structured = next((s for s in ts if isinstance(s, Structured)), None)
+    if tag == -1:
+        return y
     if structured is not None:  # which keeps what the rule may use
         if structured.nonlinear:
             return structured.primitive(function, plan.tangent, operands, y, tag, () if kwargs else args)

@@ -308,7 +308,8 @@ def _array_operators(function: Any) -> tuple[Any, Any]:
     rule = ELEMENTWISE[function]
 
     def direct(self: Any, other: Any) -> Any:
-        return elementwise.call(rule, (self, other)) if isinstance(other, dispatch.OPERANDS) else NotImplemented
+        known = type(other) is DualArray or isinstance(other, dispatch.OPERANDS)
+        return elementwise.call(rule, (self, other)) if known else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
         return elementwise.call(rule, (other, self)) if isinstance(other, dispatch.OPERANDS) else NotImplemented

@@ -145,6 +145,10 @@ def call(rule: Elementwise, operands: Any) -> Any:
             return t.elementwise(rule, operands, y, tag)
         token = hush()
         try:
+            if type(y) is type(t) is np.ndarray:
+                d = _dense(rule.partials, operands, (t,), (v, y))
+                if d is not None:
+                    return _wrap(y, d, tag)
             w = rule.partials[0]
             if type(w) is int:
                 share(x)
@@ -160,14 +164,15 @@ def call(rule: Elementwise, operands: Any) -> Any:
     a, b = operands
     first = second = None
     tag = -1
-    if not isinstance(a, KNOWN):
-        a = constant(a)
-    if not isinstance(b, KNOWN):
-        b = constant(b)
-    if isinstance(a, Dual):
+    if type(a) is DualArray or isinstance(a, Dual):
         tag = a._tag
-    if isinstance(b, Dual) and b._tag >= tag:
-        tag, second, b = b._tag, b, b.value
+    elif type(a) is not float:
+        a = constant(a)
+    if type(b) is DualArray or isinstance(b, Dual):
+        if b._tag >= tag:
+            tag, second, b = b._tag, b, b.value
+    elif type(b) is not float:
+        b = constant(b)
     if isinstance(a, Dual) and a._tag == tag:
         first, a = a, a.value
     y = rule.function(a, b)
@@ -284,7 +289,6 @@ def is_complex(v: Any) -> bool:
     return v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex
 
 
-KNOWN = (Dual, float)
 _SCALARS = (float, int, complex, np.number, np.bool)
 
 

@@ -19,6 +19,7 @@ import cmath
 import contextvars
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,7 @@ def join(
         lead = next(t for t in tangents if t is not None)
     many = ndim(lead) > len(shape)
     if many and batched is None:
-        offsets = np.cumsum([0] + [int(np.prod(s)) for s in shapes])
+        offsets = np.cumsum([0] + [prod(s) for s in shapes])
         flat = [t if t is not None else np.zeros((len(lead), *s), lead.dtype) for t, s in zip(tangents, shapes)]
         numbers = [np.arange(a + 1, b + 1).reshape(s) for a, b, s in zip(offsets, offsets[1:], shapes)]
         return _numbered(np.concatenate([t.reshape(len(lead), -1) for t in flat], axis=1), move(numbers))
@@ -289,7 +290,7 @@ def _product(a: str, b: str, out: str, many: bool = False) -> Callable[[Any, Any
     made = [*stack, *rows, *columns]
     to_out = None if made == list(out) else tuple(made.index(c) for c in out)
     k, r, s, c = len(stack), len(rows), len(summed), len(columns)
-    simple = r == s == 1 and (c == 1 or (c == 0 and k == 0))
+    simple = s == 1 and (r == c == 1 or (k == 0 and r <= 1 and c <= 1))
 
     def product(x: Any, y: Any) -> Any:
         if to_left is not None:
@@ -302,10 +303,10 @@ def _product(a: str, b: str, out: str, many: bool = False) -> Callable[[Any, Any
             z = np.matmul(x, y)
         else:
             xs, ys = x.shape, y.shape
-            n = int(np.prod(xs[k + r :]))
+            n = prod(xs[k + r :])
             z = np.matmul(
-                x.reshape(*xs[:k], int(np.prod(xs[k : k + r])), n),
-                y.reshape(*ys[:k], n, int(np.prod(ys[k + s :]))),
+                x.reshape(*xs[:k], prod(xs[k : k + r]), n),
+                y.reshape(*ys[:k], n, prod(ys[k + s :])),
             )
             z = z.reshape(z.shape[:k] + xs[k : k + r] + ys[k + s :])
         return z if to_out is None else z.transpose(to_out)

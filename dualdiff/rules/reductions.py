@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def mean(
     if dtype is not None:
         return np.mean(a.astype(dtype), axis, keepdims=keepdims)
     axes, shape = axes_of(axis, ndim(a)), shape_of(a)
-    count = int(np.prod([shape[k] for k in axes]))
+    count = math.prod([shape[k] for k in axes])
 
     def tangent(out: Any, values: Any, tangents: Any) -> Any:
         summed = total(tangents[0], shape, axes, bool(keepdims))
@@ -133,7 +134,7 @@ def prod(
         n = len(axes)
         moved = np.moveaxis(a, axes, range(-n, 0))
         lead = shape_of(moved)[: ndim(a) - n]
-        product = np.prod(moved.reshape(*lead, int(np.prod(shape_of(moved)[ndim(a) - n :]))), -1)
+        product = np.prod(moved.reshape(*lead, math.prod(shape_of(moved)[ndim(a) - n :])), -1)
         return np.expand_dims(product, axes) if keepdims else product
 
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
