@@ -252,11 +252,11 @@ class Gather(Recorded):
 
 
 def _view(move: Callable[[Any], Any], x: Any, lead: int) -> Any:
-    """What the move makes of an array, a view, or of each row of it."""
+    """What the move makes, a view, of an array behind so many leading axes."""
     if not lead:
         return move(x)
-    first = move(x[0])
-    return np.lib.stride_tricks.as_strided(first, x.shape[:1] + first.shape, x.strides[:1] + first.strides)
+    first = move(x[(0,) * lead])
+    return np.lib.stride_tricks.as_strided(first, x.shape[:lead] + first.shape, x.strides[:lead] + first.strides)
 
 
 class Join(Recorded):

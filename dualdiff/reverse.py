@@ -141,7 +141,7 @@ def jacobian_rows(
     blocks = []
     for k, v in enumerate(record.values):
         m, shape = size_of(v), shape_of(v)
-        if type(v) is float and len(record.values) == 1:  # a gradient, without ceremony
+        if type(v) is float and len(record.values) == 1 and not record.tape.complex:  # a gradient, without ceremony
             blocks.append([_block(ct) for ct in record.pull([1.0])])
             continue
         if record.nodes[k] is None or m == 0:

@@ -77,7 +77,9 @@ def test_random_compositions(names: list[str], x: Any) -> None:
     differences = np.stack([(f(x + h) - f(x - h)) / 2e-6 for h in steps], -1)
     scale = 1 + np.max(np.abs(jacobian))
     np.testing.assert_allclose(jacobian, differences, atol=1e-6 * scale, rtol=1e-5)
-    np.testing.assert_allclose(dd.jacobian(f, chunk_size=1)(x), jacobian, rtol=1e-12, atol=1e-13 * scale)
+    for other in (dd.jacobian(f, chunk_size=1)(x), dd.jacobian(f, mode="reverse")(x), dd.jacobian(f, sparse=True)(x)):
+        other = other if isinstance(other, np.ndarray) else other.toarray()
+        np.testing.assert_allclose(other, jacobian, rtol=1e-11, atol=1e-12 * scale)
     v = np.array([0.3, -1.0, 0.7])
     value, tangent = dd.jvp(f, (x,), (v,))
     np.testing.assert_allclose(value, f(x), rtol=1e-13, atol=1e-14)
@@ -90,6 +92,9 @@ def test_second_derivatives_of_random_compositions(names: list[str], x: Any) -> 
     f = composed(names)
     second = dd.jacobian(dd.jacobian(f))(x)
     np.testing.assert_allclose(second, np.swapaxes(second, 1, 2), rtol=1e-9, atol=1e-9 * (1 + np.max(np.abs(second))))
+    for modes in (("forward", "reverse"), ("reverse", "forward"), ("reverse", "reverse")):
+        other = dd.jacobian(dd.jacobian(f, mode=modes[1]), mode=modes[0])(x)
+        np.testing.assert_allclose(other, second, rtol=1e-9, atol=1e-10 * (1 + np.max(np.abs(second))))
     first = dd.jacobian(f)
     differences = np.stack([(first(x + h) - first(x - h)) / 2e-6 for h in 1e-6 * np.eye(3)], -1)
     np.testing.assert_allclose(second, differences, rtol=1e-5, atol=1e-5 * (1 + np.max(np.abs(second))))

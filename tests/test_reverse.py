@@ -147,6 +147,27 @@ def test_second_order(name: str) -> None:
 
 
 @every
+def test_all_directions_through_a_batch_of_cotangents(name: str) -> None:
+    """Forward mode with many directions over a batch of pullbacks is each direction through each pullback."""
+    f, arrays, directions = EXAMPLES[name]()
+    value = dd.vjp(f, *arrays)[0]
+    batch = [numbers(value, turn) for turn in (0.0, 1.0)]
+
+    def pull(*x: Any, ws: Any = None) -> Any:
+        value, pullback = dd.vjp(f, *x)
+        return as_tuple(pullback(like(value, [np.stack(w) for w in zip(*batch)] if ws is None else ws)))
+
+    each = [dd.jvp(lambda *x, ws=ws: pull(*x, ws=ws), tuple(arrays), tuple(directions))[1] for ws in batch]
+    many = [np.stack([v, 0 * v, 2 * v]) for v in directions]
+    results = pull(*[dd.Dual(x, v) for x, v in zip(arrays, many)])
+    for result, *due in zip(results, *each, strict=True):
+        scale = np.max(np.abs(due), initial=1e-3)
+        tangent = result.tangent if isinstance(result, dd.Dual) else np.zeros((3, *np.shape(result)))
+        due = np.stack(due)
+        np.testing.assert_allclose(tangent, np.stack([due, 0 * due, 2 * due]), rtol=1e-7, atol=1e-8 * scale)
+
+
+@every
 def test_what_is_changed_after_recording_does_not_matter(name: str) -> None:
     """Neither constants of the caller, nor what f overwrites after use: operands, constants, and results."""
     f, arrays, _ = EXAMPLES[name]()
@@ -267,6 +288,7 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dd.vjp(lambda x: (x, x), np.ones(2))[1]((np.ones(2), np.ones((3, 2)))), ValueError, "leading axis"),
     (lambda: dd.vjp(np.sin, np.ones(2))[1](np.ones(2) * 1j), TypeError, "complex"),
     (lambda: dd.vjp(np.sin, np.ones(2))[1]("ab"), TypeError, "cotangent"),
+    (lambda: dd.gradient(np.abs, mode="reverse")(1 + 1j), TypeError, "holomorphic"),
     (lambda: dd.vjp(3.0, 1.0), TypeError, "vjp.*function"),
     (lambda: dd.vjp(lambda x: None, 1.0), TypeError, "vjp.*None"),
     (lambda: dd.gradient(lambda x: float(x), mode="reverse")(1.0), TypeError, "lose the derivative"),

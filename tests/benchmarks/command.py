@@ -141,7 +141,7 @@ def _scaled(x: float | None, units: tuple[tuple[str, float], ...]) -> str:
 
 def _aim(target: Target, x: float | None) -> str:
     """A target's factor, or what was measured of it."""
-    return "no answer" if x is None else _duration(x) if target.each else f"{x:g}" if x == target.factor else _ratio(x)
+    return "no answer" if x is None else _duration(x) if target.each else f"{x:.3g}"
 
 
 def _ratio(ratio: float | None) -> str:
