@@ -87,27 +87,18 @@ def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE
 
 def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
     """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
+    operands = [x if type(x) is DualArray or isinstance(x, Dual | float) else constant(x) for x in plan.operands]
     tag = -1
-    for x in plan.operands:
+    for x in operands:
         if isinstance(x, Dual) and x._tag > tag:
             tag = x._tag
-    operands: list[Any] = []
-    values: list[Any] = []
-    ts: list[Any] = []
-    structured: Any = None
-    for x in plan.operands:
-        t = None
-        if not isinstance(x, Dual):
-            x = v = x if type(x) is float else constant(x)
-        elif x._tag == tag:
-            v, t = x.value, x.tangent
-            if type(t) is not np.ndarray and isinstance(t, Structured):
-                structured = t
-        else:
-            v = x
-        operands.append(x)
-        values.append(v)
-        ts.append(t)
+    values, structured = operands[:], None
+    ts: list[Any] = [None] * len(operands)
+    for k, x in enumerate(operands):
+        if isinstance(x, Dual) and x._tag == tag:
+            values[k], ts[k] = x.value, x.tangent
+            if type(ts[k]) is not np.ndarray and isinstance(ts[k], Structured):
+                structured = ts[k]
     y = plan.value(*values)
     if tag == -1:
         return y

@@ -164,15 +164,14 @@ def call(rule: Elementwise, operands: Any) -> Any:
     a, b = operands
     first = second = None
     tag = -1
-    if type(a) is DualArray or isinstance(a, Dual):
-        tag = a._tag
-    elif type(a) is not float:
-        a = constant(a)
-    if type(b) is DualArray or isinstance(b, Dual):
-        if b._tag >= tag:
-            tag, second, b = b._tag, b, b.value
-    elif type(b) is not float:
+    if type(a) is not DualArray and type(a) is not float and not isinstance(a, Dual):
+        a = constant(a)  # which may turn out to hold Duals
+    if type(b) is not DualArray and type(b) is not float and not isinstance(b, Dual):
         b = constant(b)
+    if isinstance(a, Dual):
+        tag = a._tag
+    if isinstance(b, Dual) and b._tag >= tag:
+        tag, second, b = b._tag, b, b.value
     if isinstance(a, Dual) and a._tag == tag:
         first, a = a, a.value
     y = rule.function(a, b)
