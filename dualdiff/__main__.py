@@ -260,6 +260,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, RecursionError) as exc:
         message = "the formula is nested too deeply" if isinstance(exc, RecursionError) else " ".join(str(exc).split())
         print(f"dualdiff: {message}", file=sys.stderr)

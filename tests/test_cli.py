@@ -639,3 +639,12 @@ def test_help_teaches_with_examples_that_run(run: Callable[..., str], capsys: py
     for words in map(shlex.split, commands):
         if "model.py" not in words[0]:
             assert " = " in run(*words)
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    command = [sys.executable, "-m", "dualdiff", "coverage"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
