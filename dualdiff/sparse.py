@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ def sparse_blocks(
 
     `sparse` is True, or the pattern: an array that is nonzero where the Jacobian may be.
     """
+    if find_spec("scipy") is None:
+        raise ImportError(f"{call.name}: sparse= gives SciPy's arrays; install it: pip install 'dualdiff[sparse]'")
     if mode == "reverse":
         raise ValueError(f"{call.name}: sparse Jacobians are computed in forward mode, not mode='reverse'")
     if isinstance(sparse, bool | np.bool):

@@ -261,3 +261,9 @@ def test_a_full_row_among_a_hundred_thousand() -> None:
 def test_what_makes_all_rows_full_is_refused() -> None:
     with pytest.raises(dd.StructureLostError, match=r"test_sparse.py:\d+\), `.*np.sum"):
         dd.jacobian(lambda x: x / np.sum(x), sparse=True)(np.ones(10**5))
+
+
+def test_without_scipy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dualdiff.sparse.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"jacobian: sparse= gives SciPy's arrays.*dualdiff\[sparse\]"):
+        dd.jacobian(lambda x: x * 2, sparse=True)(np.ones(3))
