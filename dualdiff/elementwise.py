@@ -109,7 +109,8 @@ def _structured(
                         x._hold()
                     elif isinstance(t, Structured):  # one that is dense beside it keeps nothing
                         terms[k] = (t, have, t.constant(w))
-    t = combine(terms, shape, select)
+    t = terms[0][0]
+    t = t.combine(terms, shape, select) if isinstance(t, Structured) else combine(terms, shape, select)
     r = _array(y, t, tag) if type(y) is np.ndarray and isinstance(t, Structured) else _wrap(y, t, tag)
     if of_result and type(r) is DualArray:
         r._hold()
@@ -122,9 +123,10 @@ def _partials(rule: Elementwise, active: Any, used: Any) -> list[Any]:
     """For the operands with a structured tangent: it, the operand's shape, and the partial derivative as a weight."""
     terms = []
     for x, partial in zip(active, rule.partials):
-        if x is not None and partial != 0:
+        if x is not None:
             w = partial if type(partial) is int else slope(partial, *used)
-            terms.append((x.tangent, shape_of(x.value), w))
+            if type(w) is not int or w:
+                terms.append((x.tangent, shape_of(x.value), w))
     return terms
 
 
