@@ -79,13 +79,13 @@ def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any
     """The same for structured tangents, each with its weight."""
     if type(y) is not float:
         return None
-    terms = []
+    terms, select = [], ELEMENTWISE[function].select
     for t, w in parts:
         if not isinstance(t, Structured) or t.nonlinear or w - w != 0:
             return None
-        if type(w) is not int or w:
+        if w or not (select or type(w) is int):  # a branch not taken contributes nothing
             terms.append((t, (), w))
-    return _structured(function, terms, operands, (), y, (), tag, False)
+    return _structured(function, terms, operands, (), y, (), tag, select)
 
 
 def _structured(

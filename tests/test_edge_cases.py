@@ -128,6 +128,12 @@ BRANCHES = [
     ("np.where(x == 0, 1.0, np.sin(x) / x)", [0, 3.141592654], [[0, 0], [0, -0.3183098862]]),
     ("np.select([x < 0, x >= 0], [-x, np.sqrt(x)])", [-1, 4], [[-1, 0], [0, 0.25]]),
     ("np.clip(np.log(x), 0.0, 1.0)", [0, 2], [[0, 0], [0, 0.5]]),  # log(0) is clipped away
+    ("np.maximum(np.sqrt(x), 1.0)", 0, 0),  # of numbers too
+    ("np.maximum(1.0, np.log(x))", 0, 0),
+    ("np.minimum(np.sqrt(x), -1.0)", 0, 0),
+    ("np.clip(np.log(x), 0.0, 1.0)", 0, 0),
+    ("dd.relu(-1 - np.sqrt(x))", 0, 0),
+    ("np.fmax(np.sqrt(x), 1.0)", 0, 0),
     ("np.nansum(x)", [nan, 2], [0, 1]),
     ("np.nan_to_num(x)", [nan, 1, inf], np.diag([0, 1, 0])),
     ("np.max(x)", [nan, 1], lambda j: np.isnan(j[1]) or j[1] == 0),  # the value is nan
