@@ -79,12 +79,13 @@ def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any
     """The same for structured tangents, each with its weight."""
     if type(y) is not float:
         return None
-    terms, select = [], ELEMENTWISE[function].select
+    rule, terms = ELEMENTWISE[function], []
+    select, still = rule.select, 0 in rule.partials
     for t, w in parts:
         if not isinstance(t, Structured) or t.nonlinear or w - w != 0:
             return None
-        if w or not (select or type(w) is int):  # a branch not taken contributes nothing
-            terms.append((t, (), w))
+        if w or not (select or still):  # a branch not taken contributes nothing, nor does what the table calls 0
+            terms.append((t, (), w or 0.0))
     return _structured(function, terms, operands, (), y, (), tag, select)
 
 
