@@ -11,6 +11,7 @@ import numpy as np
 
 from . import oracle_symbols as engine
 from .errors import NotDifferentiableError
+from .oracle_digits import values
 
 
 def of_arrays(given: Any, due: Any) -> str:
@@ -31,7 +32,7 @@ def of_component(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, An
 
     def at(expr: Any, point: dict[Any, Any]) -> Any:
         try:
-            return engine.values([expr], [None], point, 20)[0]
+            return values([expr], [None], point, 20)[0]
         except (engine.UndefinedError, NotDifferentiableError):
             return engine.mp.nan
 
