@@ -48,13 +48,26 @@ __all__ = [
 
 
 
-def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
-    """`compute(args, kwargs)` under f's name and signature."""
+_NOTHING = object()
 
-    def transformed(*args: Any, **kwargs: Any) -> Any:
+
+def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
+    """`compute(args, kwargs)` under f's name and signature, and with as many slots, which compiled callers count."""
+
+    def any_number(*args: Any, **kwargs: Any) -> Any:
         return compute(args, kwargs)
 
-    return _like(f, transformed, name)
+    def one(a: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(() if a is _NOTHING else (a, *more), kwargs)
+
+    def two(a: Any = _NOTHING, b: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(tuple([x for x in (a, b, *more) if x is not _NOTHING]), kwargs)
+
+    def three(a: Any = _NOTHING, b: Any = _NOTHING, c: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(tuple([x for x in (a, b, c, *more) if x is not _NOTHING]), kwargs)
+
+    slots = getattr(getattr(f, "__code__", None), "co_argcount", 0) - hasattr(f, "__self__")
+    return _like(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
 
 
 def _like(f: Function, transformed: Function, name: str) -> Function:
@@ -208,9 +221,6 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
         return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
 
     return _like(f, differentiated, "derivative")
-
-
-_NOTHING = object()
 
 
 def _finish_derivative(result: Any, tag: int) -> Any:

@@ -333,3 +333,21 @@ def test_the_derivative_of_an_integral() -> None:
 
 if __name__ == "__main__":
     print(counts())
+
+
+@pytest.mark.parametrize("method", ["LSODA", "vode"])
+def test_compiled_callers_count_the_slots_of_a_jacobian(method: str) -> None:
+    """Older SciPy hands the Jacobian to Fortran, which passes as many arguments as the function has slots for."""
+    from scipy.integrate import ode, solve_ivp
+
+    def decay(t: Any, y: Any) -> Any:
+        return [-2.0 * y[0], y[0] - 3.0 * y[1]]
+
+    jac = dd.jacobian(decay, argnums=1)
+    due = [np.exp(-2.0), np.exp(-2.0) - np.exp(-3.0)]
+    if method == "LSODA":
+        got = solve_ivp(decay, (0, 1), [1.0, 0.0], method="LSODA", jac=jac, rtol=1e-9, atol=1e-12).y[:, -1]
+    else:
+        solver = ode(decay, jac).set_integrator("vode", method="bdf", rtol=1e-9, atol=1e-12, nsteps=5000)
+        got = solver.set_initial_value([1.0, 0.0], 0.0).integrate(1.0)
+    np.testing.assert_allclose(got, due, rtol=1e-6)
