@@ -331,10 +331,6 @@ def test_the_derivative_of_an_integral() -> None:
     near(found, -2 / 5**1.5, rtol=1e-8)  # of 1 / sqrt(1 + a^2)
 
 
-if __name__ == "__main__":
-    print(counts())
-
-
 @pytest.mark.parametrize("method", ["LSODA", "vode"])
 def test_compiled_callers_count_the_slots_of_a_jacobian(method: str) -> None:
     """Older SciPy hands the Jacobian to Fortran, which passes as many arguments as the function has slots for."""
@@ -351,3 +347,7 @@ def test_compiled_callers_count_the_slots_of_a_jacobian(method: str) -> None:
         solver = ode(decay, jac).set_integrator("vode", method="bdf", rtol=1e-9, atol=1e-12, nsteps=5000)
         got = solver.set_initial_value([1.0, 0.0], 0.0).integrate(1.0)
     np.testing.assert_allclose(got, due, rtol=1e-6)
+
+
+if __name__ == "__main__":
+    print(counts())
