@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 import dualdiff as dd
 from dualdiff import rowlocal, sweep
 from dualdiff.rowlocal import RowLocal, Space
-from dualdiff.rules import ELEMENTWISE
 from dualdiff.sweep import Call
 from dualdiff.tangents import Structured
 
-from . import test_edge_cases, test_linalg, test_rules
+from . import test_edge_cases, test_linalg, test_rules, test_structured
 from .test_structured import call_leaves
 
 
@@ -68,15 +67,9 @@ def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
     agree(case, case.arrays, case.v, keep=bool(stack))
 
 
-@pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
+@test_structured.each_rule
 def test_elementwise(rule: Any) -> None:
-    shapes = [(2, 1), (3,)] if len(rule.partials) == 2 else [(3,)]
-    arrays: list[Any] = [np.linspace(1.1, 1.6, int(np.prod(s))).reshape(s) for s in shapes]
-    if rule.function in (np.arcsin, np.arccos, np.arctanh):
-        arrays = [a - 1 for a in arrays]
-    f = dd.relu if rule.function.__name__ == "positive_part" else rule.function
-    if rule.function is np.ldexp:
-        f, arrays = (lambda x: np.ldexp(x, 3)), arrays[:1]
+    f, arrays = test_structured.of_rule(rule)
     agree(f, arrays, [np.cos(a) for a in arrays])
     if len(arrays) == 2:
         agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])])

@@ -85,15 +85,23 @@ def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
     agree(case, case.arrays, case.v)
 
 
-@pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
-def test_elementwise(rule: Any) -> None:
+each_rule = pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
+
+
+def of_rule(rule: Any) -> tuple[Callable[..., Any], list[Any]]:
+    """An elementwise function and operands inside its domain, which broadcast."""
     shapes = [(2, 1), (3,)] if len(rule.partials) == 2 else [(3,)]
     arrays: list[Any] = [np.linspace(1.1, 1.6, int(np.prod(s))).reshape(s) for s in shapes]
     if rule.function in (np.arcsin, np.arccos, np.arctanh):
         arrays = [a - 1 for a in arrays]
-    f = dd.relu if rule.function.__name__ == "positive_part" else rule.function
     if rule.function is np.ldexp:
-        f, arrays = (lambda x: np.ldexp(x, 3)), arrays[:1]
+        return (lambda x: np.ldexp(x, 3)), arrays[:1]
+    return dd.relu if rule.function.__name__ == "positive_part" else rule.function, arrays
+
+
+@each_rule
+def test_elementwise(rule: Any) -> None:
+    f, arrays = of_rule(rule)
     agree(f, arrays, [np.cos(a) for a in arrays])
     if len(arrays) == 2:
         agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])])
