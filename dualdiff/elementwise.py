@@ -80,13 +80,12 @@ def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any
     if type(y) is not float:
         return None
     rule, terms = ELEMENTWISE[function], []
-    select, still = rule.select, 0 in rule.partials
     for t, w in parts:
         if not isinstance(t, Structured) or t.nonlinear or w - w != 0:
             return None
-        if w or not (select or still):  # a branch not taken contributes nothing, nor does what the table calls 0
+        if w or 0 not in rule.partials:  # which is what the table calls 0
             terms.append((t, (), w or 0.0))
-    return _structured(function, terms, operands, (), y, (), tag, select)
+    return _structured(function, terms, operands, (), y, (), tag, rule.select)
 
 
 def _structured(
