@@ -107,10 +107,10 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) 
             return structured.primitive(function, plan.tangent, operands, y, tag, () if kwargs else args)
         for k, x in enumerate(operands):
             if isinstance(values[k], _ARRAYS):
-                if ts[k] is None:
-                    values[k] = structured.constant(values[k])
-                else:
+                if isinstance(ts[k], Structured):
                     x._hold()
+                else:
+                    values[k] = structured.constant(values[k])
     token = hush()
     try:
         t = plan.tangent(y, values, ts)
@@ -191,7 +191,7 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
         root = x._root()
         root._link.viewed = True
         r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
-        if structured:
+        if structured or root._link.held:
             if root._link.views is None:
                 root._link.views = []
             root._link.views.append(weakref.ref(r))

@@ -366,7 +366,10 @@ class DualArray(Dual):
         return self if self._link.base is None else self._link.base
 
     def _hold(self) -> None:
-        """Note that a structured tangent keeps the value's memory: who assigns next takes a copy."""
+        """Note that a structured tangent keeps the value's memory: who assigns next takes a copy.
+
+        Only for an array whose tangent is structured, or that is new: the views of others are not known.
+        """
         if self._link is None:
             self._link = Link()
         (self._link if self._link.base is None else self._link.base._link).held = True

@@ -105,7 +105,7 @@ def _structured(
             of_result = of_result or view or w is y
             for x, v in zip(operands, used):
                 if w is v or view:
-                    if type(x) is DualArray and x._tag == tag:
+                    if type(x) is DualArray and x._tag == tag and isinstance(x.tangent, Structured):
                         x._hold()
                     elif isinstance(t, Structured):  # one that is dense beside it keeps nothing
                         terms[k] = (t, have, t.constant(w))
