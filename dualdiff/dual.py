@@ -239,7 +239,7 @@ class Dual(Methods):
                         kind = type(t)
                         if kind is float or kind is np.ndarray:
                             t = t * w
-                            if t == t if kind is float else w - w == 0:
+                            if t == t if kind is float else elementwise.scaled(ufunc, t, w):
                                 r = _new(Dual)
                                 r.value = y
                                 r.tangent = t

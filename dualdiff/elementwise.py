@@ -25,7 +25,13 @@ def _callable(partial: Any) -> Any:
 _scalar = {f: (r.scalar, *map(_callable, r.partials)) for f, r in ELEMENTWISE.items() if r.scalar is not None}
 UNARY = {f: r for f, r in _scalar.items() if len(r) == 2}
 BINARY = {f: r for f, r in _scalar.items() if len(r) == 3}
+CHOICES = {f for f, r in ELEMENTWISE.items() if r.select}
 dual._unary, dual._binary = UNARY.get, BINARY.get
+
+
+def scaled(function: Any, t: Any, w: Any) -> bool:
+    """Whether t, directions times the weight w, needed no look at zeros."""
+    return w - w == 0 and (function not in CHOICES or finite(t))
 
 
 def scalar_call(function: Any, a: Any, b: Any) -> Any:
@@ -62,7 +68,7 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     if type(t) is not float:
         if isinstance(t, Structured):
             return scalar_structured(function, operands, tag, y, ((t, w),))
-        if type(t) is not np.ndarray or w - w != 0:
+        if type(t) is not np.ndarray or not scaled(function, t, w):
             return None
     elif t != t:
         return None  # maybe a strong zero
