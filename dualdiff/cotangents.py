@@ -53,7 +53,7 @@ class Cotangents:
 
     def _run(self) -> Cotangents:
         for node, seed in zip(self.outputs, self.seeds):
-            if node is not None:
+            if node is not None and seed is not None:
                 self.add(node, (np.asarray(plain(seed)) != 0) * 1.0 if self.masks else seed)
         for node in self.nodes:
             if not node.parents:

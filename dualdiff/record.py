@@ -117,9 +117,6 @@ class Recorded(Structured):
             tape.rows.append((function, args, kwargs, result))
 
 
-_FLOAT = np.dtype(float)
-
-
 # ---------------------------------------------------------------- the nodes, one for each map
 
 

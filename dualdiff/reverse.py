@@ -33,7 +33,7 @@ class Record:
         return Record, (self.call,)  # in another process f is recorded again
 
     def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
-        """The cotangents of the arguments' leaves for those of the result's, with `lead` axes of directions."""
+        """The cotangents of the arguments' leaves for those of the result's (None: zero), behind `lead` axes."""
         cts = self.cotangents(seeds)
         if not cts.finite(self.leaves):
             cts = self.cotangents(seeds, careful=True)
@@ -181,17 +181,8 @@ def reverse_pass(record: Record, k: int, turn: Any, start: int, stop: int) -> li
     seeds: list[Any] = [None] * len(record.values)
     lead = () if p == 1 else (p,)
     seeds[k] = ct.reshape(lead + shape_of(v))[()] if lead or shape_of(v) else number(ct[0, 0])
-    nodes = [n if j == k else None for j, n in enumerate(record.nodes)]
-    got = _pull(record, nodes, seeds, lead)
+    got = record.pull(seeds, lead)
     return got if lead else [np.reshape(g, (1, *shape_of(x))) for x, g in zip(record.call.leaves, got)]
-
-
-def _pull(record: Record, nodes: list[Any], seeds: list[Any], lead: tuple[int, ...]) -> list[Any]:
-    if len(nodes) == 1:
-        return record.pull(seeds, lead)
-    one = object.__new__(Record)
-    one.call, one.tape, one.leaves, one.nodes, one.order = record.call, record.tape, record.leaves, nodes, None
-    return one.pull(seeds, lead)
 
 
 def _block(block: Any) -> Any:

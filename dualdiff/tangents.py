@@ -101,10 +101,7 @@ class Structured:
         return w.copy()
 
     def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Told of the primitive that has made this tangent, with what it was called and the number it gave.
-
-        For a function of floats, args are its values and pairs of tangent and slope, as `dispatch` has them at hand.
-        """
+        """Told of the primitive that has made this tangent, with what it was called and the number it gave."""
 
 
 # ---------------------------------------------------------------- helpers for dense tangents

@@ -14,9 +14,8 @@ import numpy as np
 from .count import Cost
 from .errors import StructureLostError
 from .pytree import flatten
-from .reverse import Record, _pull
-from .rules.table import shape_of
-from .sweep import Call, dtype_of, is_complex, local_sweep, own_copy, seed, size_of
+from .reverse import Record, reverse_pass
+from .sweep import Call, forward_pass, is_complex, local_sweep, own_copy, size_of
 
 _RUN_BYTES = 2**30  # what a method may store to be timed
 _PATIENCE = 50  # and how many times the time asked for it may take; a second is always granted
@@ -62,19 +61,12 @@ class _Runs:
     def f(self, _: int) -> Any:
         return self.apply(self.own)
 
-    def seeds(self, start: int, stop: int) -> list[Any]:
-        made, at = [], 0
-        for x, width in zip(self.call.leaves, self.widths):
-            made.append(seed(x, start - at, stop - at, width))
-            at += width
-        return made
-
     def forward(self, passes: int) -> None:
         for k in range(passes):
-            self.call.run([s[0] for s in self.seeds(k, k + 1)])
+            forward_pass(self.call, k, k + 1)
 
     def forward_vector(self, _: int) -> None:
-        self.call.run(self.seeds(0, sum(self.widths)))
+        forward_pass(self.call, 0, sum(self.widths))
 
     def forward_rows(self, _: int) -> None:
         local_sweep(self.call)
@@ -83,16 +75,12 @@ class _Runs:
         record = Record(self.call)
         for k, v in enumerate(record.values):
             m = size_of(v)
-            nodes = [n if j == k else None for j, n in enumerate(record.nodes)]
             for unit in (1, 1j) if is_complex(v) else (1,):
                 for j in range(1 if vector else m):
                     if passes <= 0:
                         return
                     passes -= not vector
-                    row = np.eye(m) if vector else (np.arange(m) == j) * 1.0
-                    seeds: list[Any] = [None] * len(nodes)
-                    seeds[k] = (row * unit).astype(dtype_of(v)).reshape((m,) * vector + shape_of(v))[()]
-                    _pull(record, nodes, seeds, (m,) * vector)
+                    reverse_pass(record, k, unit, j, m if vector else j + 1)
 
     def reverse_vector(self, _: int) -> None:
         self.reverse(1, vector=True)
