@@ -3,10 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .coverage import coverage
-from .custom import define_rule
-from .dual import Dual, DualArray, maximum, minimum, relu, value
-from .errors import (
+from .check.coverage import coverage
+from .core.dual import Dual, DualArray, maximum, minimum, relu, value
+from .core.errors import (
     DualdiffError,
     KinkError,
     KinkWarning,
@@ -15,7 +14,10 @@ from .errors import (
     StructureLostError,
     TangentLossError,
 )
-from .forward import (
+from .core.kinks import NonsmoothPoint, find_kinks, kinks
+from .show.trace import trace
+from .transforms.custom import define_rule
+from .transforms.forward import (
     derivative,
     gradient,
     jacobian,
@@ -24,12 +26,10 @@ from .forward import (
     value_and_gradient,
     value_and_jacobian,
 )
-from .implicit import define_root
-from .kinks import NonsmoothPoint, find_kinks, kinks
-from .reverse import vjp
-from .taylor import taylor
-from .trace import trace
-from .vector import curl, directional_derivative, divergence, hessian, hvp, laplacian
+from .transforms.reverse import vjp
+from .transforms.root import define_root
+from .transforms.taylor import taylor
+from .transforms.vector import curl, directional_derivative, divergence, hessian, hvp, laplacian
 
 __all__ = [
     "Dual",
@@ -74,14 +74,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import cost, numerical, oracle
-    from .cost import compare_cost
+    from .check import numerical, oracle
+    from .show import cost
+    from .show.cost import compare_cost
+
+_LATER = {"compare_cost": "show.cost", "cost": "show", "numerical": "check", "oracle": "check"}
 
 
 def __getattr__(name: str) -> Any:
     """The rooms that not every program needs are imported when they are first used."""
-    if name == "compare_cost":
-        return importlib.import_module(".cost", __name__).compare_cost
-    if name in ("cost", "numerical", "oracle"):
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = f"{__name__}.{_LATER[name]}"
+    found = getattr(importlib.import_module(home), name, None)
+    return importlib.import_module(f"{home}.{name}") if found is None else found

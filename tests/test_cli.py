@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.__main__ import EXAMPLES, main, shown
-from dualdiff.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, evaluate
+from dualdiff.cli.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, evaluate
+from dualdiff.cli.main import EXAMPLES, main, shown
 
 ROOT = Path(__file__).parents[1]
 DEMO = ["(x+y)*max(y,z)", "x=1", "y=2", "z=0"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.cost import CostReport, SweepReport, sweep
+from dualdiff.show.cost import CostReport, SweepReport, sweep
 
 METHODS = ["f", "forward", "forward_vector", "forward_rows", "reverse", "reverse_vector", "differences", "central"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.coverage import _NEVER, _PASSING, KINDS, Row, coverage, numpy_functions
+from dualdiff.check.coverage import _NEVER, _PASSING, KINDS, Row, coverage, numpy_functions
 from dualdiff.rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 
 

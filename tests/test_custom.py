@@ -14,7 +14,7 @@ import pytest
 
 import dualdiff as dd
 from dualdiff.rules import FUNCTIONS, REFUSED
-from dualdiff.taylor import taylor
+from dualdiff.transforms.taylor import taylor
 
 from .test_structured import agree
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from dualdiff.core.table import Elementwise
 from dualdiff.rules import ELEMENTWISE
 from dualdiff.rules.nonsmooth import positive_part
-from dualdiff.rules.table import Elementwise
 
 inf, nan = np.inf, np.nan
 EPS = np.finfo(float).eps

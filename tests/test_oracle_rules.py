@@ -15,8 +15,8 @@ import pytest
 from mpmath import mp
 
 import dualdiff as dd
+from dualdiff.core.table import Elementwise
 from dualdiff.rules import ELEMENTWISE, FUNCTIONS
-from dualdiff.rules.table import Elementwise
 from tests import accuracy
 from tests.test_elementwise import NUMPY
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dualdiff import Dual
-from dualdiff.pytree import flatten
+from dualdiff.core.pytree import flatten
 
 Pair = collections.namedtuple("Pair", "left right")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff import record
-from dualdiff.pytree import flatten
+from dualdiff.core.pytree import flatten
+from dualdiff.spaces import recorded as record
 
 from . import test_elementwise, test_fft, test_linalg, test_more_numpy, test_rules, test_special
 from .test_rules import leaves

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dualdiff as dd
-from dualdiff import rowlocal, sweep
-from dualdiff.rowlocal import RowLocal, Space
-from dualdiff.sweep import Call
-from dualdiff.tangents import Structured
+from dualdiff.core.tangents import Structured
+from dualdiff.run import call as sweep
+from dualdiff.run.call import Call
+from dualdiff.spaces import rowlocal
+from dualdiff.spaces.rowlocal import RowLocal, Space
 
 from . import test_edge_cases, test_linalg, test_rules, test_structured
 from .test_structured import call_leaves

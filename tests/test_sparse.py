@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse
 
 import dualdiff as dd
-from dualdiff import rowlocal
-from dualdiff.sparse import group_columns
+from dualdiff.spaces import rowlocal
+from dualdiff.transforms.sparse import group_columns
 
 from .test_rowlocal import STENCILS
 from .test_structured import call_leaves

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff import tangents
+from dualdiff.core import tangents
+from dualdiff.core.tangents import Shape, Structured, ndim
 from dualdiff.rules import ELEMENTWISE
-from dualdiff.sweep import Call
-from dualdiff.tangents import Shape, Structured, ndim
+from dualdiff.run.call import Call
 
 from . import test_linalg, test_rules
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dualdiff import tangents
+from dualdiff.core import tangents
 
 inf, nan = np.inf, np.nan
 rng = np.random.default_rng(2)

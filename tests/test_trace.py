@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.pytree import flatten
-from dualdiff.record import Recorded
-from dualdiff.trace import Row, Trace
+from dualdiff.core.pytree import flatten
+from dualdiff.show.trace import Row, Trace
+from dualdiff.spaces.recorded import Recorded
 
 from . import test_linalg, test_rules
 

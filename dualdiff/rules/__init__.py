@@ -1,5 +1,6 @@
 """The rule table: importing this package fills it."""
 
+from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 from . import (  # noqa: F401
     assembly,
     calculus,
@@ -17,6 +18,5 @@ from . import (  # noqa: F401
     structural,
 )
 from . import complex as complex_  # noqa: F401
-from .table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 
 __all__ = ["COMPLEX", "ELEMENTWISE", "FUNCTIONS", "PLAIN", "REFUSED"]

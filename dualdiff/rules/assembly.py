@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NotDifferentiableError, tangent_loss
-from ..tangents import join
+from ..core.errors import NotDifferentiableError, tangent_loss
+from ..core.table import Move, Plan, axis_of, ndim, plain, rule, shape_of
+from ..core.tangents import join
 from .ordering import array_of
-from .table import Move, Plan, axis_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- picking
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import lexicographic, met, side, watching
-from ..tangents import combine, contract, finite, linear
-from ..tangents import ndim as directions
+from ..core.kinks import lexicographic, met, side, watching
+from ..core.table import Plan, axes_of, ndim, plain, rule, shape_of
+from ..core.tangents import combine, contract, finite, linear
+from ..core.tangents import ndim as directions
 from .ordering import array_of
-from .table import Plan, axes_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- sinc and i0
 

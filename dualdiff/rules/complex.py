@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import leave, lexicographic
-from ..tangents import combine, linear
-from .table import COMPLEX, Kink, Plan, rule, shape_of
+from ..core.kinks import leave, lexicographic
+from ..core.table import COMPLEX, Kink, Plan, rule, shape_of
+from ..core.tangents import combine, linear
 
 # ---------------------------------------------------------------- analytic functions
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import ELEMENTWISE, Elementwise
+from ..core.table import ELEMENTWISE, Elementwise
 
 LN2, LN10 = math.log(2), math.log(10)
 RADIAN = math.pi / 180

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import linear
-from .table import Plan, axis_of, ndim, rule, shape_of
+from ..core.table import Plan, axis_of, ndim, rule, shape_of
+from ..core.tangents import linear
 
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 

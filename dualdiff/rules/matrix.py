@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, contract, gather, join, linear, total
+from ..core.table import Plan, plain, shape_of
+from ..core.tangents import combine, contract, gather, join, linear, total
 from .complex import real_part
 from .products import LETTERS
-from .table import Plan, plain, shape_of
 
 # ---------------------------------------------------------------- tangents of matrices
 

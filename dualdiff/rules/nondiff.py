@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .table import PLAIN, REFUSED
+from ..core.table import PLAIN, REFUSED
 
 # Piecewise constant functions have derivative zero: their result is a plain number, a structural zero.
 PLAIN.update(

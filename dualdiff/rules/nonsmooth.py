@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import lexicographic, met, ranks, watching
-from ..tangents import combine, total
+from ..core.kinks import lexicographic, met, ranks, watching
+from ..core.table import ELEMENTWISE, KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, plain, refuse_out, rule
+from ..core.tangents import combine, total
 from .elementwise import elementwise
-from .table import ELEMENTWISE, KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, plain, refuse_out, rule
 
 
 def positive_part(x: Any) -> Any:

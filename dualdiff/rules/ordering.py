@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import lexicographic, met, ranks, watching
-from .table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from ..core.kinks import lexicographic, met, ranks, watching
+from ..core.table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
 
 
 def array_of(x: Any) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import contract
+from ..core.table import Plan, ndim, plain, rule, shape_of
+from ..core.tangents import contract
 from .ordering import array_of
-from .table import Plan, ndim, plain, rule, shape_of
 
 
 @rule(np.vander)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import combine, contract
-from .table import FUNCTIONS, Plan, ndim, rule, shape_of
+from ..core.table import FUNCTIONS, Plan, ndim, rule, shape_of
+from ..core.tangents import combine, contract
 
 LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis of directions
 

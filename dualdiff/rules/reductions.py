@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import met, watching
-from ..tangents import combine, linear, total
-from .table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from ..core.kinks import met, watching
+from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from ..core.tangents import combine, linear, total
 
 
 @rule(np.sum)

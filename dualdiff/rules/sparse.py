@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import linear
-from .table import Plan, ndim, shape_of
+from ..core.table import Plan, ndim, shape_of
+from ..core.tangents import linear
 
 
 def is_sparse(x: Any) -> bool:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NotDifferentiableError, user_line
-from ..tangents import combine
+from ..core.errors import NotDifferentiableError, user_line
+from ..core.table import ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, Elementwise, Plan, axes_of, ndim, plain, shape_of
+from ..core.tangents import combine
 from .calculus import near
 from .ordering import array_of
-from .table import ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, Elementwise, Plan, axes_of, ndim, plain, shape_of
 
 __all__ = ["log_softmax", "logsumexp", "polygamma", "softmax"]
 

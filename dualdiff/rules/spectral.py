@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kinks import leave, lexicographic, met, watching
-from ..tangents import combine, total
+from ..core.kinks import leave, lexicographic, met, watching
+from ..core.table import Kink, Plan, axes_of, ndim, plain, rule, shape_of
+from ..core.tangents import combine, total
 from .complex import real_part
 from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
-from .table import Kink, Plan, axes_of, ndim, plain, rule, shape_of
 
 # ---------------------------------------------------------------- eigenvalues
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import linear
-from ..tangents import ndim as directions
+from ..core.table import Plan, ndim, plain, refuse_out, rule, shape_of
+from ..core.tangents import linear
+from ..core.tangents import ndim as directions
 from .ordering import array_of, fitted
 from .reductions import root
-from .table import Plan, ndim, plain, refuse_out, rule, shape_of
 
 
 @rule(np.average)

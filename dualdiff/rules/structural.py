@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tangents import expand, join
-from .table import Move, Plan, axes_of, axis_of, ndim, plain, rule, shape_of
+from ..core.table import Move, Plan, axes_of, axis_of, ndim, plain, rule, shape_of
+from ..core.tangents import expand, join
 
 # ---------------------------------------------------------------- indexing
 

@@ -1,0 +1,1 @@
+"""Leaves that use none of the rules: differences, the oracle, and what is covered."""

@@ -1,0 +1,272 @@
+"""The command line: a formula's derivatives with the table of its forward evaluation, or those of a function in a file.
+
+A formula is parsed into a syntax tree, checked node by node against a whitelist, and then walked with `Dual` numbers;
+no text is ever handed to eval or exec. Each input number is one direction, so that one pass shows every tangent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import importlib.util
+import inspect
+import math
+import os
+import re
+import shutil
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..check.coverage import coverage
+from ..core.pytree import flatten
+from ..show.rows import shown, table
+from ..show.trace import Trace, trace
+from ..transforms.forward import value_and_jacobian
+from .formula import (
+    CONSTANTS,
+    FUNCTIONS,
+    CommandError,
+    Result,
+    Show,
+    as_function,
+    brief,
+    directions,
+    evaluate,
+    match_names,
+    near,
+    places,
+    read_values,
+)
+
+__all__ = ["main"]
+
+# ---------------------------------------------------------------- functions in files
+
+
+def load(target: str) -> Callable[..., Any] | None:
+    """The function that `module:function` or `file.py:function` names; None if the text looks like neither."""
+    where, _, name = target.strip().rpartition(":")
+    is_file = where.endswith(".py")
+    if not name.isidentifier() or not (is_file or all(part.isidentifier() for part in where.split("."))):
+        return None
+    sys.path.insert(0, os.path.dirname(os.path.abspath(where)) if is_file else os.getcwd())  # as `python file.py` does
+    try:
+        if is_file:
+            spec = importlib.util.spec_from_file_location(f"file_{os.path.basename(where)[:-3]}", where)
+            assert spec is not None and spec.loader is not None
+            module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+    except Exception as exc:
+        raise CommandError(f"can't import {where}: {type(exc).__name__}: {exc}") from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        others = [n for n, v in vars(module).items() if callable(v)]
+        raise CommandError(f"{where} has no function {name!r}{near(name, others)}")
+    return function  # type: ignore[no-any-return]
+
+
+def arguments(f: Callable[..., Any], given: dict[str, Any]) -> tuple[dict[str, Any], Callable[..., Any]]:
+    """The inputs in the order of f's parameters, and f as a function of these by position."""
+    name = getattr(f, "__name__", "the function")
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # some functions written in C don't tell: by position, under any names
+        parameters = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_ONLY) for key in given]
+    parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p.name for p in parameters if p.default is p.empty]
+    match_names([p.name for p in parameters], needed, given, f"an argument of {name}")
+    inputs = {p.name: given[p.name] for p in parameters if p.name in given}
+    leading = sum(p.kind is p.POSITIONAL_ONLY and p.name in given for p in parameters)
+    return inputs, lambda *args: f(*args[:leading], **dict(zip([*inputs][leading:], args[leading:])))
+
+
+def attempt(f: Callable[..., Any], compute: Callable[..., Any], *args: Any) -> Any:
+    """compute(*args), where f is called; what goes wrong there in one line, with the place in f's file."""
+    name = getattr(f, "__name__", "the function")
+    try:
+        return compute(*args)
+    except CommandError:
+        raise
+    except Exception as exc:
+        file = getattr(getattr(inspect.unwrap(f), "__code__", None), "co_filename", "")
+        lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == file]
+        at = f" (at {os.path.basename(file)}:{lines[-1]})" if lines and " (at " not in str(exc) else ""
+        reason = re.sub(r"^(value_and_jacobian|trace): | \(at __main__[^)]*\)", "", str(exc))
+        raise CommandError(f"{name} failed: {type(exc).__name__}: {reason}{at}") from None
+
+
+def differentiate(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any], mode: str) -> list[Result]:
+    """f's results, with their Jacobians."""
+    transformed = value_and_jacobian(call, argnums=tuple(range(len(inputs))), mode=mode)
+    value, jacobian = attempt(f, transformed, *inputs.values())
+    values = flatten(value, lists=True)[0]
+    blocks = [flatten(block)[0] for block in jacobian]
+    results = []
+    for k, v in enumerate(values):
+        parts = [np.reshape(b[k], (np.size(v), np.size(x))) for b, x in zip(blocks, inputs.values())]
+        results.append(("f" if len(values) == 1 else f"f{k + 1}", v, np.hstack(parts) if parts else None))
+    return results
+
+
+# ---------------------------------------------------------------- printing
+
+
+def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[str]:
+    """The values, then the gradient of a single number, or the Jacobian of anything else."""
+    lines = [f"{label} = {show(value)}" for label, value, _ in results]
+    if not inputs:
+        return [*lines, "", "no variables, nothing to differentiate"]
+    if len(results) == 1 and np.ndim(results[0][1]) == 0:
+        parts = np.split(results[0][2][0], np.cumsum([np.size(x) for x in inputs.values()]))
+        return [*lines, "", *[f"df/d{n} = {show(p.reshape(np.shape(x)))}" for (n, x), p in zip(inputs.items(), parts)]]
+    rows = [[at, *map(show, row)] for label, v, jacobian in results for at, row in zip(places(label, v), jacobian)]
+    return [*lines, "", *table([["Jacobian", *directions(inputs)], *rows], 1)]
+
+
+ASCII = str.maketrans("│─┼×↓↑←→", "|-+*v^<>")
+
+
+def write(lines: Iterable[str]) -> None:
+    """Print, with ASCII in the place of what stdout's encoding can't take."""
+    text, encoding = "\n".join(lines), getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    print(text)
+
+
+# ---------------------------------------------------------------- the command
+
+EXAMPLES = """\
+examples:
+  python -m dualdiff "(x+y)*max(y,z)" x=1 y=2 z=0           value, gradient, and every step on the way
+  python -m dualdiff "ln(x1) + x1*x2 - sin(x2)" x1=2 x2=5   the textbooks' example
+  python -m dualdiff "r*cos(t); r*sin(t)" r=2 t=pi/3        several results: the Jacobian
+  python -m dualdiff "sum(x^2)/2" "x=[1,2,3]"               a vector
+  python -m dualdiff "W @ x + b" "W=[[1,2],[3,4]]" "x=[1,1]" b=0
+  python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file, or module:function
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --trace --reverse   the way there and, for the adjoints, back
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --graph svg     its computational graph, as a picture
+
+how to read the table:
+  v1, v2, ... are first the inputs, then one operation after the other on those above. A column d/dx holds their
+  derivatives with respect to x: 1 for x itself, 0 for the other inputs, and then, from row to row by the chain rule,
+  what follows from those above. Value and derivatives are computed in the same pass: forward mode.
+
+formulas may use:
+  + - * / ** (or ^) @ % // < <= > >=, x[0], x[1:3], [x, y], axis= in sums and the like, ; between results, and
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message}; --help shows examples")
+
+
+def parser() -> Parser:
+    """The options of a derivative; a subcommand would be a first word that `run` looks for before it comes here."""
+    names = textwrap.fill(" ".join([*FUNCTIONS, *CONSTANTS]), 110, initial_indent="  ", subsequent_indent="  ")
+    made = Parser(
+        prog="python -m dualdiff",
+        usage="%(prog)s [options] FORMULA name=value ...",
+        description="Exact derivatives by dual numbers: of a formula, or of a Python function in a file.",
+        epilog=EXAMPLES + names,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("words", nargs="*", metavar="FORMULA name=value", help="in quotes, to keep them from the shell")
+    made.add_argument("--digits", type=int, default=6, metavar="N", help="how many significant digits to print (6)")
+    made.add_argument("--trace", action="store_true", help="print the evaluation trace, of functions in files too")
+    made.add_argument("--reverse", action="store_true", help="reverse mode: one pass back gives a whole gradient")
+    made.add_argument("--graph", choices=["mermaid", "dot", "svg"], help="print nothing but the computational graph")
+    made.add_argument("--full", action="store_true", help="leave nothing out of wide tables and long vectors")
+    return made
+
+
+def run(argv: Sequence[str]) -> None:
+    if list(argv) == ["coverage"]:
+        print(coverage())
+        return
+    # A leading minus is mostly a formula's; argparse takes nothing for an option that begins with a space.
+    words = [f" {w}" if w.startswith("-") and not re.match(r"--[a-z]|-h$", w) else w for w in argv]
+    options = parser().parse_intermixed_args(words)
+    if not 1 <= options.digits <= 17:
+        raise CommandError(f"--digits is from 1 to 17, not {options.digits}")
+    targets, inputs = read_values(options.words)
+    if not targets:
+        raise CommandError('no formula; for example: python -m dualdiff "x*sin(x)" x=2')
+    if len(targets) > 1:
+        many = brief(", ".join(targets))
+        raise CommandError(f"several formulas: {many}; quote a formula, join them with ; and write x=1 without spaces")
+    show = functools.partial(shown, digits=options.digits)
+    widest = math.inf if options.full else shutil.get_terminal_size((120, 24)).columns
+    f = load(targets[0])
+    if f is None and not (options.trace or options.reverse or options.graph):
+        results, rows = evaluate(targets[0], inputs, show if options.full else functools.partial(show, limit=8))
+        return write([*report(results, inputs, show), *(["", *table(rows, 3, widest)] if inputs else [])])
+    if f is None:
+        f = call = as_function(targets[0], inputs)
+    else:
+        inputs, call = arguments(f, inputs)
+    if options.graph:
+        steps = traced(f, call, inputs)
+        try:
+            return write([getattr(steps, options.graph)().rstrip()])
+        except ValueError as exc:  # too large a picture
+            raise CommandError(str(exc)) from None
+    lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
+    if options.trace and inputs:
+        steps = traced(f, call, inputs)
+        lines += ["", steps.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
+    write(lines)
+
+
+def traced(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any]) -> Trace:
+    """The trace of f at the inputs, under their names and f's."""
+    named: Any = lambda *args: call(*args)
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+    named.__signature__, named.__name__ = inspect.Signature(parameters), getattr(f, "__name__", "f")
+    made = attempt(f, trace, named, *inputs.values())
+    assert isinstance(made, Trace)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0, or 2 after one line on stderr about what is wrong.
+
+    >>> main(["x*y + sin(x)", "x=0", "y=2"])
+    f = 0
+    <BLANKLINE>
+    df/dx = 3
+    df/dy = 0
+    <BLANKLINE>
+            operation  value │ d/dx  d/dy
+    ─────────────────────────┼───────────
+    v1      x              0 │    1     0
+    v2      y              2 │    0     1
+    v3      v1 × v2        0 │    2     0
+    v4      sin(v1)        0 │    1     0
+    v5 = f  v3 + v4        0 │    3     0
+    0
+    """
+    try:
+        run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (CommandError, RecursionError) as exc:
+        message = "the formula is nested too deeply" if isinstance(exc, RecursionError) else " ".join(str(exc).split())
+        print(f"dualdiff: {message}", file=sys.stderr)
+        return 2
+    return 0
+
+

@@ -1,0 +1,280 @@
+"""Carrying out what the rule table says: operators, ufuncs, functions, and the making of new arrays.
+
+In every operation the operands with the largest tag are the variables and the others constants; values are computed
+under the user's floating-point error settings, derivatives with warnings off.
+"""
+
+from __future__ import annotations
+
+import numbers
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, sparse, special
+from . import elementwise
+from .dual import Dual, DualArray, Link
+from .elementwise import BINARY, NONE, call, constant, is_complex, scalar_call, share
+from .errors import NotDifferentiableError, tangent_loss, user_line
+from .making import _ARRAYS, _wrap, as_array, buffer, numeric
+from .table import ACCUMULATE, REDUCE, Move, Plan, plain
+from .tangents import Structured, gather, hush, unhush
+
+# ---------------------------------------------------------------- new arrays
+
+_FILLED = {np.zeros_like, np.ones_like, np.empty_like, np.full_like}
+_LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.array, np.asarray, np.asanyarray, np.arange}
+CREATE = _FILLED | _LIKE | {np.ascontiguousarray, np.asfortranarray}
+
+
+def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
+    """np.zeros_like(x) and its kin, np.zeros(n, like=x) and its kin: arrays that can hold tangents."""
+    like = next((a for a in args[:1] if isinstance(a, Dual)), self) if func in _FILLED else self
+    fill = None
+    if func in (np.full, np.full_like):
+        at = 1 if len(args) > 1 else "fill_value"
+        fill = args[1] if at == 1 else kwargs[at]
+        args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
+        of_fill, func = func is np.full, np.empty if func is np.full else np.empty_like
+        kwargs = {"dtype": np.result_type(plain(fill)) if of_fill else like.dtype, **kwargs}
+    if func in (np.asarray, np.asanyarray) and isinstance(args[0], DualArray) and len(args) == 1 and not kwargs:
+        return args[0]
+    if func in (np.array, np.asarray, np.asanyarray):
+        made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
+        return made if isinstance(made, Dual) else buffer(like, made)
+    made = func(*[plain(a) for a in args], **{k: plain(v) for k, v in kwargs.items()})
+    if made.dtype.kind in "biu" and "dtype" not in kwargs and len(args) < 2:
+        made = made.astype(float)  # a buffer like a float one
+    r = buffer(like, made)
+    if fill is not None:
+        r[...] = fill
+    return r
+
+
+# ---------------------------------------------------------------- applying rules
+
+
+def operate(function: Any, *operands: Any) -> Any:
+    """An operator: NotImplemented for operands that are not numbers."""
+    if len(operands) == 1:
+        return Dual.__array_ufunc__(operands[0], function, "__call__", *operands)
+    a, b = operands
+    if function in BINARY and type(a) is not DualArray and type(b) is not DualArray:
+        r = scalar_call(function, a, b)
+        if r is not None:
+            return r
+    if not isinstance(a, OPERANDS) or not isinstance(b, OPERANDS):
+        if function is np.matmul and (sparse.is_sparse(a) or sparse.is_sparse(b)):
+            return finish(sparse.product(a, b), np.matmul, (a, b))
+        return NotImplemented
+    if function in ELEMENTWISE:
+        return call(ELEMENTWISE[function], operands)
+    return ufunc(function, "__call__", operands, {})
+
+
+OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple, numbers.Rational)
+Dual._operate = staticmethod(operate)
+
+
+
+def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
+    """Carry out what the rule of a function returned."""
+    if type(result) is Plan:
+        return apply(result, function, args, kwargs)
+    return move(result, function, args, kwargs) if type(result) is Move else result
+
+
+def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
+    """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
+    operands = [x if type(x) is DualArray or isinstance(x, Dual | float) else constant(x) for x in plan.operands]
+    tag = -1
+    for x in operands:
+        if isinstance(x, Dual) and x._tag > tag:
+            tag = x._tag
+    values, structured = operands[:], None
+    ts: list[Any] = [None] * len(operands)
+    for k, x in enumerate(operands):
+        if isinstance(x, Dual) and x._tag == tag:
+            values[k], ts[k] = x.value, x.tangent
+            if type(ts[k]) is not np.ndarray and isinstance(ts[k], Structured):
+                structured = ts[k]
+    y = plan.value(*values)
+    if tag == -1:
+        return y
+    if structured is not None:  # which keeps what the rule may use
+        if structured.nonlinear:
+            return structured.primitive(function, plan.tangent, operands, y, tag, () if kwargs else args)
+        for k, x in enumerate(operands):
+            if isinstance(values[k], _ARRAYS):
+                if isinstance(ts[k], Structured):
+                    x._hold()
+                else:
+                    values[k] = structured.constant(values[k])
+    token = hush()
+    try:
+        t = plan.tangent(y, values, ts)
+    finally:
+        unhush(token)
+    if isinstance(y, tuple):
+        parts = [_wrap(a, b, tag) for a, b in zip(y, t)]
+        if structured is not None:
+            _noted(parts, tag, function, args or plan.operands, kwargs)
+        return type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
+    if structured is not None:
+        r = _wrap(y, t, tag)
+        _noted([r], tag, function, args or plan.operands, kwargs)
+        return r
+    passed_on = type(t) is not np.ndarray or t.base is not None
+    for s in ts:
+        passed_on |= s is t
+    if passed_on:
+        for x in operands:
+            share(x)
+    return _wrap(y, t, tag)
+
+
+def _noted(results: Any, tag: Any, function: Any, args: Any, kwargs: Any) -> None:
+    """Results of a primitive in a structured space, whose values the rule may have kept."""
+    for r in results:
+        if isinstance(r, Dual) and r._tag == tag:
+            if isinstance(r.value, _ARRAYS):
+                r._hold()
+            if isinstance(r.tangent, Structured):
+                r.tangent.note(function, args, kwargs, r)
+
+
+def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+    """x in another type; one that is not floating gives plain numbers, as int(x) does."""
+    if dtype.kind == "O":
+        return np.asarray(x)
+    if dtype.kind not in "fc":
+        return np.asarray(plain(x)).astype(dtype)
+    if dtype.kind == "f" and x.dtype.kind == "c":
+        raise TypeError("astype: complex to real would discard the imaginary part; write x.real")
+    if x.dtype == dtype and (not copy or not isinstance(x, DualArray)):
+        return x
+    if not isinstance(x, DualArray):
+        return _cast(as_array(x), dtype)[()]
+    return _cast(x, dtype)
+
+
+Dual._astype = astype
+
+
+def _cast(x: DualArray, dtype: Any) -> Any:
+    v, t = x.value.astype(dtype), x.tangent
+    return _wrap(v, t if isinstance(t, Structured) else t.astype(dtype), x._tag)
+
+
+def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
+    """A function of one array that only moves elements; a view of its operand where NumPy's result is one."""
+    x = m.operand
+    if not isinstance(x, DualArray):
+        if not isinstance(x, Dual):
+            return m.move(numeric(x, "an operand"))
+        x = as_array(x)
+    v = x.value
+    y = m.move(v)
+    t = gather(x.tangent, v.shape, m.move, m.batched)
+    r = _wrap(y, t, x._tag)
+    structured = isinstance(t, Structured)
+    if structured:
+        t.note(function, args or (x,), kwargs, r)
+    if isinstance(y, np.ndarray):
+        view = y is v or (y.base is not None and (y.base is v or y.base is v.base))
+    elif isinstance(y, DualArray):
+        view = y is v or (y._link is not None and y._link.base is not None and y._root() is v._root())
+    else:
+        return r
+    if view:
+        root = x._root()
+        root._link.viewed = True
+        r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
+        if structured or root._link.held:
+            if root._link.views is None:
+                root._link.views = []
+            root._link.views.append(weakref.ref(r))
+    else:
+        share(x)
+    return r
+
+
+def store(out: Any, result: Any, name: str) -> Any:
+    """out=: a DualArray takes values and tangents, a plain array can take no tangent."""
+    if isinstance(out, tuple):
+        if len(out) != 1:
+            return tuple(store(o, r, name) for o, r in zip(out, result))
+        (out,) = out
+    if isinstance(out, DualArray):
+        out[...] = result
+    elif isinstance(result, Dual):
+        raise tangent_loss(f"np.{name} with a plain array as out= or on the left of an in-place operator")
+    else:
+        np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
+    """A ufunc, or one of its methods, with whatever options it was called."""
+    if method == "__call__" and not options:
+        rule = ELEMENTWISE.get(function)
+        if rule is not None:
+            return call(rule, inputs)
+        if function in FUNCTIONS:
+            return finish(FUNCTIONS[function](*inputs), function, inputs)
+    if function not in PLAIN:
+        special.register(function)  # SciPy's functions are added to the table when they are first met
+    options = dict(options)
+    out = options.pop("out", None)
+    if out is not None:
+        where = options.pop("where", True)
+        result = ufunc(function, method, inputs, options)
+        if where is not True:
+            result = np.where(where, result, out[0])
+        return store(out, result, function.__name__)
+    if method != "__call__":
+        return _method(function, method, inputs, options)
+    for name in ("casting", "order", "subok"):
+        options.pop(name, None)
+    dtype = options.pop("dtype", None)
+    if function in COMPLEX and is_complex(plain(inputs[0])):
+        result = finish(COMPLEX[function](*inputs), function, inputs)
+    elif function in PLAIN:
+        if elementwise.WATCH is not None:
+            elementwise.WATCH(function, inputs)
+        return function(*map(plain, inputs), **options)
+    elif function in FUNCTIONS and options:
+        result = finish(FUNCTIONS[function](*inputs, **options), function, inputs, options)
+    elif options:
+        raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
+    elif function in ELEMENTWISE or function in FUNCTIONS:
+        result = ufunc(function, method, inputs, {})
+    else:
+        raise refused(function)
+    return result if dtype is None else result.astype(dtype)
+
+
+def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
+    """ufunc.reduce, .accumulate and .outer, where they are functions with a rule."""
+    if function in PLAIN:
+        return getattr(function, method)(*map(plain, inputs), **options)
+    if method == "outer" and len(inputs) == 2:
+        a, b = (x if isinstance(x, Dual) else np.asarray(x) for x in inputs)
+        return function(np.reshape(a, a.shape + (1,) * b.ndim), b, **options)
+    known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
+    if known is None or len(inputs) != 1:
+        raise refused(getattr(function, method), f"np.{function.__name__}.{method}")
+    options = {"axis": 0, **options}
+    return finish(FUNCTIONS[known](inputs[0], **options), known, inputs, options)
+
+
+def refused(function: Any, name: str | None = None) -> NotDifferentiableError:
+    if name is None:
+        name = getattr(function, "__name__", str(function))
+        module = getattr(function, "__module__", None) or ("numpy" if hasattr(np, name) else "")
+        name = f"{module}.{name}".replace("numpy.", "np.").lstrip(".")
+    reason = REFUSED.get(function, "it has no derivative rule")
+    return NotDifferentiableError(
+        f"{name} of a number with a tangent{user_line()}: {reason}; where the derivative may go, use dd.value(x)"
+    )

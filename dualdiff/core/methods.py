@@ -1,0 +1,217 @@
+"""What a Dual can do that needs only NumPy's functions of it: operators, and the attributes and methods of an ndarray.
+
+Everything here comes back to the rules through the two NumPy protocols; comparisons and roundings look at values only.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .table import ELEMENTWISE, plain, shape_of
+
+
+def operators(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """The three methods of a binary operator: direct, reflected, in place."""
+
+    def direct(self: Any, other: Any) -> Any:
+        return self._operate(function, self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return self._operate(function, other, self)
+
+    def in_place(self: Any, other: Any) -> Any:
+        result = self._operate(function, self, other)
+        if result is NotImplemented or not hasattr(self, "_link"):  # a number is immutable, as Python's are
+            return result
+        if shape_of(result) != self.shape:
+            raise ValueError(f"an in-place operator can't change the shape {self.shape} to {shape_of(result)}")
+        self[...] = result
+        return self
+
+    return direct, reflected, in_place
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: compare(self.value, other.value if isinstance(other, Methods) else other)
+
+
+class Methods:
+    """Mixin of Dual: `self` has a value, and NumPy functions of it are known to the rule table."""
+
+    __slots__ = ()
+    value: Any
+    _operate: Callable[..., Any]  # dispatch.operate and dispatch.astype, put there by that module
+    _astype: Callable[..., Any]
+
+    # ------------------------------------------------------------ operators
+
+    _, _, __iadd__ = operators(np.add)
+    _, _, __isub__ = operators(np.subtract)
+    _, _, __imul__ = operators(np.multiply)
+    _, _, __itruediv__ = operators(np.divide)
+    __pow__, __rpow__, __ipow__ = operators(np.power)
+    __mod__, __rmod__, __imod__ = operators(np.remainder)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = operators(np.floor_divide)
+    __matmul__, __rmatmul__, __imatmul__ = operators(np.matmul)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __pos__(self) -> Any:
+        return self._operate(np.positive, self)
+
+    def __abs__(self) -> Any:
+        return self._operate(np.absolute, self)
+
+    def __bool__(self) -> bool:
+        return bool(plain(self))
+
+    # Piecewise constant functions have derivative zero: their results are plain numbers.
+    def __int__(self) -> int:
+        return int(plain(self))
+
+    def __trunc__(self) -> int:
+        return math.trunc(plain(self))
+
+    def __floor__(self) -> int:
+        return math.floor(plain(self))
+
+    def __ceil__(self) -> int:
+        return math.ceil(plain(self))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(plain(self), digits)
+
+    # ------------------------------------------------------------ ndarray attributes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return shape_of(self.value)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        v = self.value
+        return v.dtype if hasattr(v, "dtype") else np.dtype(type(v))
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> Any:
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        return np.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        return np.imag(self)
+
+    @property
+    def flat(self) -> Any:
+        return iter(np.ravel(self))
+
+    # ------------------------------------------------------------ ndarray methods
+
+    def item(self, *at: Any) -> Any:
+        if self.size != 1 and not at:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        flat = np.ravel(self)
+        return self[at] if len(at) > 1 else flat[at[0]] if at else flat[0]  # type: ignore[index]
+
+    def tolist(self) -> Any:
+        return [v.tolist() for v in self] if self.ndim else self.item()  # type: ignore[attr-defined]
+
+    def copy(self, order: str = "C") -> Any:
+        return np.copy(self, order=order) if self.ndim or hasattr(self, "_link") else self
+
+    def astype(self, dtype: Any, order: Any = "K", casting: Any = None, subok: Any = True, copy: bool = True) -> Any:
+        return self._astype(np.dtype(dtype), copy)
+
+    def view(self) -> Any:
+        return self[...]  # type: ignore[index]
+
+    def fill(self, value: Any) -> None:
+        self[...] = value  # type: ignore[index]
+
+    def sort(self, axis: int = -1, **options: Any) -> None:
+        self[...] = np.sort(self, axis, **options)  # type: ignore[index, call-overload]
+
+    def reshape(self, *shape: Any, order: Any = "C", copy: Any = None) -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)  # type: ignore[call-overload]
+
+    def transpose(self, *axes: Any) -> Any:
+        axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return np.transpose(self, axes or None)
+
+    def flatten(self, order: Any = "C") -> Any:
+        return np.ravel(self, order).copy()
+
+    def dot(self, b: Any, out: Any = None) -> Any:
+        return np.dot(self, b) if out is None else np.dot(self, b, out=out)
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
+        return np.clip(self, min, max) if out is None else np.clip(self, min, max, out=out)
+
+    def conj(self) -> Any:
+        return np.conjugate(self)
+
+    conjugate = conj
+
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        return np.round(self, decimals)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return function(self, *args, **options)
+
+    method.__name__, method.__doc__ = name, f"As np.{name}(self, ...)."
+    return method
+
+
+# NumPy evaluates sin of an object array by calling each element's method sin.
+for _ufunc in ELEMENTWISE:
+    if isinstance(_ufunc, np.ufunc) and not hasattr(Methods, _ufunc.__name__):
+        setattr(Methods, _ufunc.__name__, _method(_ufunc.__name__))
+
+# The methods that are a NumPy function of the same name and arguments.
+for _name in (
+    "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod put "
+    "ravel repeat searchsorted squeeze std sum swapaxes take trace var"
+).split():
+    setattr(Methods, _name, _method(_name))

@@ -1,0 +1,1 @@
+"""What was computed, shown: traces, graphs, counts and costs."""

@@ -1,0 +1,353 @@
+"""Evaluation traces drawn: as a table in HTML, and as computational graphs in Mermaid, DOT and SVG.
+
+A node shows its operation and value, its tangents and its adjoint; an edge the local derivative. So the chain rule can
+be read off in both directions: along an edge a tangent is multiplied forwards, an adjoint backwards, and where edges
+meet the products are summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .rows import cell
+from .trace import Row, Trace, factor
+
+DRAWN = 60  # nodes that are laid out here; Graphviz is for more
+DIGITS = 4
+
+# ---------------------------------------------------------------- tables
+
+
+def html_table(trace: Trace) -> str:
+    """One table; its colours are the page's own, so that it fits light and dark ones."""
+    sums, line = trace.sums(), "border-bottom:1px solid rgba(128,128,128,.45);"
+    left, right, bar = "text-align:left;", "text-align:right;", "border-left:1px solid rgba(128,128,128,.45);"
+    first = [right + bar] * bool(trace.directions)
+    styles = [left, left, right, *first, *[right] * (len(trace.directions) - 1), right + bar, left]
+    forward = [f"{d} ↓" for d in trace.directions]
+    heads = ["v", "operation", "value", *forward, "adjoint ↑", "= adjoint there × local derivative"]
+    lines = [
+        [trace.label(row), row.operation, cell(row.value), *map(cell, row.tangent), cell(row.adjoint), sums[row.name]]
+        for row in trace.rows
+    ]
+    pad = "padding:2px 10px;white-space:nowrap;"
+    head = "".join(f'<th style="{pad}{line}{s}">{escape(h)}</th>' for h, s in zip(heads, styles))
+    body = [
+        "<tr>" + "".join(f'<td style="{pad}{s}">{escape(c)}</td>' for c, s in zip(cells, styles)) + "</tr>"
+        for cells in lines
+    ]
+    style = "border-collapse:collapse;font-variant-numeric:tabular-nums;"
+    return (
+        f'<div style="overflow-x:auto"><table style="{style}"><thead><tr>{head}</tr></thead>\n<tbody>'
+        + "\n".join(body)
+        + "</tbody></table></div>"
+    )
+
+
+# ---------------------------------------------------------------- graphs as text
+
+
+class Edge(NamedTuple):
+    """From an operand's row to the row that uses it, by their numbers, with the local derivative as text."""
+
+    source: int
+    target: int
+    text: str
+
+
+def edges(trace: Trace) -> list[Edge]:
+    at = {row.name: k for k, row in enumerate(trace.rows)}
+    return [
+        Edge(at[name], k, "" if local is None else factor(local, DIGITS).removeprefix("conj"))
+        for k, row in enumerate(trace.rows)
+        for name, local in zip(row.operands, row.local)
+    ]
+
+
+def caption(trace: Trace, row: Row) -> list[str]:
+    """The lines in a node: what it is, its value, its tangents, its adjoint."""
+    given = row.operation == "input" or row.operation.startswith("element of ")
+    results = [label for label, name in trace.results.items() if name == row.name]
+    first = trace.label(row) if given else f"{' = '.join(results) or row.name} = {row.operation}"
+    tangents = [cell(t, DIGITS, short=True) for t in row.tangent]
+    if np.ndim(row.value) == 0:  # those of arrays have a line each
+        tangents = [", ".join(tangents)] * bool(tangents)
+    return [first, cell(row.value, DIGITS), *[f"→ {t}" for t in tangents], f"← {cell(row.adjoint, DIGITS, short=True)}"]
+
+
+def legend(trace: Trace) -> list[str]:
+    """What the lines in a node are, and the numbers on the edges."""
+    forward = [f"→ tangents {', '.join(trace.directions)}"] if trace.directions else []
+    return ["value", *forward, f"← adjoint of {' + '.join(trace.results)}", "on edges: local derivative"]
+
+
+def mermaid(trace: Trace) -> str:
+    def quoted(text: str) -> str:
+        marks = {"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "#96;"}
+        return '"' + "".join(marks.get(c, c) for c in text) + '"'
+
+    lines = ["flowchart LR"]
+    for k, row in enumerate(trace.rows):
+        text = "<br>".join(quoted(line)[1:-1] for line in caption(trace, row))
+        lines.append(f'    n{k}["{text}"]' if row.operands else f'    n{k}(["{text}"])')
+    for e in edges(trace):
+        lines.append(f"    n{e.source} -->" + (f"|{quoted(e.text)}| " if e.text else " ") + f"n{e.target}")
+    return "\n".join(lines) + "\n"
+
+
+def dot(trace: Trace) -> str:
+    def quoted(*lines: str) -> str:
+        return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
+
+    lines = ["digraph {", "    rankdir=LR", '    node [shape=box, style=rounded, fontname="sans-serif"]']
+    lines.append('    edge [fontname="sans-serif"]')
+    lines += [f"    n{k} [label={quoted(*caption(trace, row))}]" for k, row in enumerate(trace.rows)]
+    lines += [f"    n{e.source} -> n{e.target} [label={quoted(e.text)}]" for e in edges(trace)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+# ---------------------------------------------------------------- the graph as a picture
+
+SIZE, LINE, MARGIN = 13, 18, 18  # of letters, from line to line, around everything
+ROOM = 26  # between nodes of a layer
+INK, FORWARD, REVERSE, LOCAL, GREY = "#1a1a1a", "#2464c4", "#c8321f", "#7a4fb0", "#808080"  # on light and dark pages
+
+
+class Box:
+    """A node, or a place where an edge passes a layer; x, y is its centre."""
+
+    def __init__(self, layer: int, width: float, height: float) -> None:
+        self.layer, self.width, self.height = layer, width, height
+        self.x = self.y = 0.0
+        self.before: list[Box] = []
+        self.after: list[Box] = []
+
+
+def svg(trace: Trace) -> str:
+    if len(trace.rows) <= DRAWN:
+        return _drawn(trace)
+    try:
+        import graphviz  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        return str(graphviz.Source(dot(trace)).pipe(format="svg", encoding="utf-8"))
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ValueError(
+            f"svg: a graph of {len(trace.rows)} nodes is more than the {DRAWN} that are drawn without Graphviz, which "
+            f"is missing ({type(error).__name__}); install it and its Python package graphviz, or use .dot() elsewhere"
+        ) from None
+
+
+def width_of(text: str, size: float = SIZE) -> float:
+    """About what a line takes in a sans-serif font."""
+    return size * sum(0.36 if c in "ijl.,'|()[] " else 0.85 if c in "mwMW@→←↓↑" else 0.59 for c in text)
+
+
+def _drawn(trace: Trace) -> str:
+    links = edges(trace)
+    captions = [caption(trace, row) for row in trace.rows]
+    layers: list[list[Box]] = []
+    boxes: list[Box] = []
+    for k, lines in enumerate(captions):
+        depth = max([boxes[e.source].layer + 1 for e in links if e.target == k], default=0)
+        width = max(width_of(line, SIZE * (1.12 if k == 0 else 1)) for k, line in enumerate(lines))
+        boxes.append(Box(depth, width + 22, LINE * len(lines) + 12))
+        while len(layers) <= depth:
+            layers.append([])
+        layers[depth].append(boxes[-1])
+    paths = [_path(boxes[e.source], boxes[e.target], layers) for e in links]
+    _arrange(layers)
+    gaps = [min(48 + 6.0 * sum(len(b.before) for b in layer), 240) for layer in layers]  # in front, for edges
+    for e in links:
+        gaps[boxes[e.target].layer] = max(gaps[boxes[e.target].layer], width_of(e.text) + 56)
+    x = float(MARGIN)
+    for gap, layer in zip(gaps, layers):
+        width = max(b.width for b in layer)
+        x += (gap if x > MARGIN else 0) + width
+        for b in layer:
+            b.x = x - width / 2
+            b.width = b.width if b in boxes else width  # an edge passes straight between the nodes of a layer
+    top = min(b.y - b.height / 2 for layer in layers for b in layer) - MARGIN
+    for layer in layers:
+        for b in layer:
+            b.y -= top
+    foot = legend(trace)
+    inks = [GREY, *([FORWARD] if trace.directions else []), REVERSE, LOCAL]
+    height = max(b.y + b.height / 2 for layer in layers for b in layer) + MARGIN + LINE
+    total = max(x, sum(width_of(part) + 20 for part in foot)) + MARGIN
+    size = f'viewBox="0 0 {total:.0f} {height:.0f}" width="{total:.0f}" height="{height:.0f}"'
+    size += ' style="max-width:100%;height:auto"'
+    font = f'font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}"'
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
+        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        f'<path d="M0 0.5 8 4 0 7.5z" fill="{GREY}"/></marker></defs>',
+    ]
+    curves = _curves(links, paths)
+    style = f'fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#end)"'
+    out += [f'<path d="{_d(c)}" {style}/>' for c in curves]
+    out += _nodes(trace, boxes, captions)
+    out += _labels(links, curves, boxes)
+    parts = [f'<tspan dx="18" fill="{ink}">{escape(part)}</tspan>' for part, ink in zip(foot, inks)]
+    out.append(f'<text y="{height - 12:.0f}" font-size="12">{"".join(parts)}</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def _path(a: Box, b: Box, layers: list[list[Box]]) -> list[Box]:
+    """From one node to another, with a place in each layer between."""
+    path = [a]
+    for depth in range(a.layer + 1, b.layer):
+        path.append(Box(depth, 0, 4))
+        layers[depth].append(path[-1])
+    path.append(b)
+    for one, next_ in pairwise(path):
+        one.after.append(next_)
+        next_.before.append(one)
+    return path
+
+
+def _arrange(layers: list[list[Box]]) -> None:
+    """The order in each layer by the barycentre of the neighbours (Sugiyama et al., 1981), the best of some sweeps."""
+    best: tuple[int, list[list[Box]]] | None = None
+    for sweep in range(24):
+        place = {b: at for layer in layers for b, at in _places(layer)}
+        forward = sweep % 2 == 0
+        for layer in layers if forward else layers[::-1]:
+
+            def centre(b: Box) -> float:
+                near = b.before if forward else b.after  # noqa: B023
+                return sum(place[n] for n in near) / len(near) if near else place[b]  # noqa: B023
+
+            layer.sort(key=centre)
+            place |= _places(layer)
+        crossings = _crossings(layers)
+        if best is None or crossings < best[0]:
+            best = crossings, [layer[:] for layer in layers]
+    assert best is not None
+    for layer, order in zip(layers, best[1]):
+        layer[:] = order
+        y = 0.0
+        for b in layer:
+            y += b.height / 2
+            b.y = y
+            y += b.height / 2 + ROOM
+    for sweep in range(30):  # towards the neighbours, no nearer to each other than they may be
+        for layer in layers if sweep % 2 == 0 else layers[::-1]:
+            _settle(layer, [np.mean([n.y for n in (b.before + b.after) or [b]]) for b in layer])
+
+
+def _places(layer: list[Box]) -> list[tuple[Box, float]]:
+    """Where each box is in its layer, from 0 to 1."""
+    return [(b, k / (len(layer) - 1) if len(layer) > 1 else 0.5) for k, b in enumerate(layer)]
+
+
+def _crossings(layers: list[list[Box]]) -> int:
+    count = 0
+    for one, two in pairwise(layers):
+        at = {b: k for k, b in enumerate(two)}
+        ends = [at[n] for b in one for n in sorted(b.after, key=lambda n: at[n])]
+        count += sum(b < a for k, a in enumerate(ends) for b in ends[k + 1 :])
+    return count
+
+
+def _settle(layer: list[Box], wanted: list[Any]) -> None:
+    """Heights in the given order as near as possible to those wanted: blocks that touch take their mean."""
+    blocks: list[list[Any]] = []  # boxes, sum of wanted heights of the block's first box, height
+    for b, y in zip(layer, wanted):
+        blocks.append([[b], float(y), b.height + ROOM])
+        blocks[-1][1] -= (b.height + ROOM) / 2
+        while len(blocks) > 1:
+            (above, s, h), (below, t, g) = blocks[-2:]
+            if s / len(above) + h <= t / len(below):
+                break
+            blocks[-2:] = [[above + below, s + t - h * len(below), h + g]]
+    for block, s, _ in blocks:
+        y = s / len(block)
+        for b in block:
+            b.y = y + (b.height + ROOM) / 2
+            y += b.height + ROOM
+
+
+Curve = list[tuple[float, float, float, float]]  # pieces from (x0, y0) to (x1, y1), level at both ends
+
+
+def _curves(links: list[Edge], paths: list[list[Box]]) -> list[Curve]:
+    curves = []
+    for path in paths:
+        curve: Curve = []
+        for k, (a, b) in enumerate(pairwise(path)):
+            if k:
+                curve.append((a.x - a.width / 2, a.y, a.x + a.width / 2, a.y))
+            y0, y1 = _port(a, b, a.after), _port(b, a, b.before)
+            curve.append((a.x + a.width / 2, y0, b.x - b.width / 2, y1))
+        curves.append(curve)
+    return curves
+
+
+def _port(at: Box, other: Box, others: list[Box]) -> float:
+    """The height at which an edge meets a node, so that several do not meet in a point."""
+    if len(others) < 2:
+        return at.y
+    others = sorted(others, key=lambda b: b.y)
+    step = min(16.0, (at.height - 16) / (len(others) - 1))
+    return at.y + (others.index(other) - (len(others) - 1) / 2) * step
+
+
+def _d(curve: Curve) -> str:
+    text = f"M{curve[0][0]:.1f} {curve[0][1]:.1f}"
+    for x0, y0, x1, y1 in curve:
+        m = (x0 + x1) / 2
+        text += f"L{x1:.1f} {y1:.1f}" if y0 == y1 else f"C{m:.1f} {y0:.1f} {m:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+    return text
+
+
+def _nodes(trace: Trace, boxes: list[Box], captions: list[list[str]]) -> Iterator[str]:
+    results = {*trace.results.values()}
+    for row, b, lines in zip(trace.rows, boxes, captions):
+        fill = "#fff3d6" if row.name in results else "#e6f4ea" if row.operation == "input" else "#f2f4f8"
+        x, y = b.x - b.width / 2, b.y - b.height / 2
+        size = f'x="{x:.1f}" y="{y:.1f}" width="{b.width:.1f}" height="{b.height:.1f}"'
+        yield f'<rect {size} rx="7" fill="{fill}" stroke="#606060"/>'
+        for k, line in enumerate(lines):
+            colour = INK if k < 2 else FORWARD if line.startswith("→") else REVERSE
+            bold = ' font-weight="bold"' if k == 0 else ""
+            at = f'x="{b.x:.1f}" y="{y + LINE * k + 19:.1f}"'
+            yield f'<text {at} text-anchor="middle" fill="{colour}"{bold}>{escape(line)}</text>'
+
+
+def _labels(links: list[Edge], curves: list[Curve], boxes: list[Box]) -> Iterator[str]:
+    """The local derivatives, each on its edge where there is room, near the node that they belong to."""
+    taken = [(b.x, b.y, b.width / 2, b.height / 2) for b in boxes]
+    points = [[_spot(piece, s / 10) for piece in curve for s in range(11)] for curve in curves]
+    for k, (e, curve) in enumerate(zip(links, curves)):
+        if not e.text:
+            continue
+        w, h = width_of(e.text) / 2 + 4, 9.0
+        others = np.array([p for j, near in enumerate(points) if j != k for p in near] or [(-1e3, -1e3)])
+
+        def good(spot: tuple[float, float]) -> tuple[bool, float]:
+            x, y = spot
+            clear = all(abs(x - a) >= w + c or abs(y - b) >= h + d for a, b, c, d in taken)  # noqa: B023
+            gap = np.max(np.abs(others - spot) - (w, h), axis=1).min()  # noqa: B023
+            return clear, min(float(gap), 4.0)
+
+        spots = [_spot(piece, s) for piece in curve[::-1] for s in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78)]
+        x, y = max(spots, key=good)
+        taken.append((x, y, w, h))
+        yield (
+            f'<rect x="{x - w:.1f}" y="{y - h:.1f}" width="{2 * w:.1f}" height="{2 * h:.1f}" rx="4" fill="#ffffff" '
+            'fill-opacity="0.92"/>'
+        )
+        yield f'<text x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle" fill="{LOCAL}">{escape(e.text)}</text>'
+
+
+def _spot(piece: tuple[float, float, float, float], s: float) -> tuple[float, float]:
+    """A point of the Bezier curve of `_d`."""
+    x0, y0, x1, y1 = piece
+    m, r = (x0 + x1) / 2, 1 - s
+    x = r**3 * x0 + 3 * r * r * s * m + 3 * r * s * s * m + s**3 * x1
+    return x, (r**3 + 3 * r * r * s) * y0 + (3 * r * s * s + s**3) * y1

@@ -1,0 +1,465 @@
+"""Evaluation traces: what f computes, step by step; tangents go down the rows, adjoints come back up.
+
+f runs once on recorded tangents, whose tape notes every primitive. Forward mode is the recorded linear program applied
+to seed directions, reverse mode its transpose applied to a cotangent of the result, and a local derivative the same
+transpose between a row and its operands: all numbers of a trace are of one recording.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.dual import Dual
+from ..core.making import numeric
+from ..core.pytree import flatten, flatten_as
+from ..core.table import plain, shape_of
+from ..core.tangents import hush, unhush
+from ..run.call import Call, Function, dtype_of, is_complex, number, size_of
+from ..spaces.cotangents import Cotangents, order, real
+from ..spaces.recorded import Combine
+from ..transforms.reverse import Record
+from .rows import Step, Steps, cell, constant, table
+
+__all__ = ["Row", "Trace", "trace"]
+
+MOST_SEEDS = 4  # inputs, up to which each gets a direction of its own
+JACOBIAN = 36  # elements of a local Jacobian that is still computed
+age = operator.attrgetter("serial")
+
+
+class Row(NamedTuple):
+    """A step of the evaluation: `name = operation`, with what it is computed from and its derivatives.
+
+    `tangent` has an entry for each seed direction, `local` for each operand the derivative of this row by it: slopes
+    where the operation is elementwise, else the Jacobian, of shape `value.shape + operand.shape`, None if it is large.
+    """
+
+    name: str
+    operation: str
+    operands: tuple[str, ...]
+    value: Any
+    tangent: tuple[Any, ...]
+    adjoint: Any
+    local: tuple[Any, ...]
+
+
+# ---------------------------------------------------------------- the trace
+
+
+def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> Trace:
+    """The evaluation trace of the textbooks: every step that f's result is computed by, with its derivatives.
+
+    Parameters
+    ----------
+    f : callable
+    *args
+        Its arguments: numbers, arrays, or containers of them. All are varied; pass constants by a lambda.
+    seed : optional
+        The direction of the tangents: of the argument's shape, or for several arguments a tuple with one for each; with
+        one leading axis more in all of them, several directions. By default one for each input number if these are
+        at most four, else no tangents are shown.
+    cotangent : optional
+        Of the structure and shapes of f's result, as for a pullback: the adjoints are the derivatives of the sum of
+        cotangent times result. By default ones: for a number its derivatives, for an array those of the sum.
+
+    Returns
+    -------
+    Trace
+        Prints as a table, in notebooks too; `.rows` are its rows, `.mermaid()`, `.dot()`, `.svg()` the graph.
+
+    Raises
+    ------
+    ValueError
+        If seed or cotangent does not fit, or the arguments carry tangents: trace is for plain numbers.
+
+    Notes
+    -----
+    Rows are the primitives of the rule table, so np.var(x) shows the mean and the squares that it is composed of.
+    Constants have no rows, nor have steps that the result does not depend on. Python's own max(y, z) compares values
+    and returns one of the two: no step, but a direct edge from that one; np.maximum(y, z) is a row. Griewank and
+    Walther, Evaluating Derivatives, ch. 1; Baydin et al. (2018), JMLR 18.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> print(dd.trace(lambda x1, x2: np.log(x1) + x1 * x2 - np.sin(x2), 2.0, 5.0))
+    forward ↓  operation      value │ d/dx1     d/dx2
+    ────────────────────────────────┼────────────────
+    x1         input              2 │     1         0
+    x2         input              5 │     0         1
+    v1         log(x1)     0.693147 │   0.5         0
+    v2         x1 × x2           10 │     5         2
+    v3         v1 + v2      10.6931 │   5.5         2
+    v4         sin(x2)    -0.958924 │     0  0.283662
+    v5 = y     v3 - v4      11.6521 │   5.5   1.71634
+    <BLANKLINE>
+    reverse ↑  adjoint │ = sum over the uses: adjoint there × local derivative
+    ───────────────────┼──────────────────────────────────────────────────────
+    v5 = y           1 │ the seed
+    v4              -1 │ v5: 1 × -1
+    v3               1 │ v5: 1 × 1
+    v2               1 │ v3: 1 × 1
+    v1               1 │ v3: 1 × 1
+    x2         1.71634 │ v2: 1 × 2 + v4: -1 × 0.283662
+    x1             5.5 │ v1: 1 × 0.5 + v2: 1 × 5
+    """
+    if not callable(f):
+        raise TypeError(f"trace: the first argument must be a function, not {type(f).__name__}; write trace(f, x)")
+    call = Call("trace", f, tuple(range(len(args))), args, {})
+    names = _inputs(f, args)
+    directions, seeds = _seeds(call, names, seed)
+    steps = Steps()
+    try:
+        record = Record(call, steps)
+        try:
+            if any(isinstance(x, Dual) for x in (*call.leaves, *record.values)) or any(s.outer for s in steps):
+                raise ValueError(
+                    "trace: a number carries tangents of a derivative that is being computed around it, which the "
+                    "rows would lose; trace plain numbers"
+                )
+            return _trace(f, record, names, directions, seeds, steps, cotangent)
+        finally:
+            record.tape.rows = None
+    finally:
+        steps.forget()
+
+
+def _trace(
+    f: Function, record: Record, names: list[str], directions: list[str], seeds: Any, steps: Steps, cotangent: Any
+) -> Trace:
+    inputs = [Step("input", [], node, x) for node, x in zip(record.leaves, record.call.leaves)]
+    for step, name in zip(inputs, names):
+        step.name = name
+        steps.of[step.nodes[0]] = step
+    for node, v in zip(record.nodes, record.values):
+        if node is not None:
+            steps.known(node, v)
+    kept = _needed(record, steps)
+    _number(f, names, kept)
+    cotangents = _cotangents(record, cotangent)
+    adjoints = _adjoints(record, cotangents)
+    token = hush()
+    try:
+        tangents = _push(order([*record.nodes, *[n for s in kept for n in s.nodes[:1]]]), record.leaves, seeds)
+        rows = []
+        for step in [*inputs, *kept]:
+            local, v = _local(step), step.value
+            sources = [steps.of[n].name if n in steps.of else steps.buffers.get(n, "?") for n in step.sources]
+            t = tangents.get(step.nodes[0])
+            t = [np.zeros(np.shape(v))[()]] * len(directions) if t is None else t
+            ct = sum(adjoints.get(n, 0.0) for n in step.nodes) + np.zeros(np.shape(v))
+            rows.append(
+                Row(
+                    step.name,
+                    step.text.format(*sources),
+                    tuple([s.name for s in step.operands]),
+                    _tidy(v, v),
+                    tuple([_tidy(np.broadcast_to(d, np.shape(v)), v) for d in t]),
+                    _tidy(ct, v),
+                    local,
+                )
+            )
+    finally:
+        unhush(token)
+    results: dict[str, str] = {}
+    labels = _results(f, names, len(record.values))
+    for label, node, v, ct in zip(labels, record.nodes, record.values, cotangents):
+        if node not in steps.of:  # it does not depend on the inputs
+            none = (number(np.zeros(np.shape(v))[()]),) * len(directions)
+            rows.append(Row(label, constant(v).format(), (), v, none, ct, ()))
+        results[label] = steps.of[node].name if node in steps.of else label
+    return Trace(rows, tuple(directions), results)
+
+
+def _needed(record: Record, steps: Steps) -> list[Step]:
+    """The steps that the result depends on, in order, each with its operands; those inside of a rule drop out."""
+    used = {id(steps.of[n]) for n in record.nodes if n in steps.of}
+    kept = []
+    leaves = {*record.leaves}
+    for step in reversed(steps):
+        if id(step) not in used:
+            continue
+        kept.append(step)
+        stop = {n for s in step.sources if s in steps.of for n in steps.of[s].nodes}
+        reached, todo, seen = set(), [step.nodes[0]], set()
+        while todo:
+            node = todo.pop()
+            if node in stop or node in leaves:
+                reached.add(node)
+            elif node not in seen:
+                seen.add(node)
+                todo += node.parents
+        step.operands = []
+        for n in [*step.sources, *sorted(reached - stop, key=age)]:
+            operand = steps.of.get(n)
+            if operand is None:
+                continue
+            used.add(id(operand))
+            if operand not in step.operands and not reached.isdisjoint(operand.nodes):
+                step.operands.append(operand)
+    return kept[::-1]
+
+
+def _local(step: Step) -> tuple[Any, ...]:
+    """The derivative of a step by each of its operands: cotangents pulled back through the nodes in between."""
+    stop = {n for s in step.operands for n in s.nodes}
+    between, todo = set(), [n for n in step.nodes[:1] if stop]
+    while todo:
+        n = todo.pop()
+        if n not in between and n not in stop:
+            between.add(n)
+            todo += n.parents
+    nodes = sorted(between, key=age, reverse=True)
+    shape, m, dtype = np.shape(step.value), np.size(step.value), dtype_of(step.value)
+    weighted = all(isinstance(n, Combine) for n in nodes)  # sums of weights times operands: elementwise
+    slopes = [s for s in step.operands if not shape or (weighted and np.shape(s.value) == shape)]
+    others = [s for s in step.operands if s not in slopes and 0 < m * np.size(s.value) <= JACOBIAN]
+    lead = (m,) if m > 1 else ()
+    found = {}
+    for operands, many in (slopes, ()), (others, lead):
+        if not operands:
+            continue
+        seed = np.eye(m, dtype=dtype).reshape(many + shape) if operands is others else np.ones(shape, dtype)[()]
+        of = Cotangents(step.nodes[:1], [number(seed)], nodes, careful=True).run().of
+        for s in operands:
+            have = np.shape(s.value)
+            ct = np.conj(sum(of[n] for n in s.nodes if n in of))
+            made = np.broadcast_to(ct, many + have).reshape(have if s in slopes else shape + have)
+            found[id(s)] = _tidy(made, s.value if is_complex(s.value) else step.value)
+    return tuple([found.get(id(s)) for s in step.operands])
+
+
+def _push(nodes: list[Any], leaves: list[Any], seeds: Any) -> dict[Any, Any]:
+    """The tangents of all nodes, directions first: the linear program from the first node to the last."""
+    if seeds is None:
+        return {}
+    ts = dict(zip(leaves, seeds))
+    for node in reversed(nodes):
+        incoming = [ts.get(p) for p in node.parents]
+        if any(t is not None for t in incoming):
+            ts[node] = node.push(incoming)
+    return ts
+
+
+def _cotangents(record: Record, cotangent: Any) -> list[Any]:
+    """The cotangents of the results: ones, or those given, checked."""
+    if cotangent is None:
+        return [number(np.ones(shape_of(v), dtype_of(v))[()]) for v in record.values]
+    try:
+        given = flatten_as(record.rebuild(record.values), cotangent)
+    except ValueError as error:
+        raise ValueError(f"trace: the cotangent has another structure than f's result: {error}") from None
+    for v, s in zip(record.values, given):
+        if np.shape(s) != shape_of(v):
+            raise ValueError(f"trace: a cotangent has shape {np.shape(s)}, the result it belongs to {shape_of(v)}")
+    return [number(np.array(numeric(s, "trace: the cotangent"))[()]) for s in given]
+
+
+def _adjoints(record: Record, cotangents: list[Any]) -> dict[Any, Any]:
+    """The adjoints of all nodes that are reached from the result, by one reverse sweep."""
+    cts = Cotangents(record.nodes, cotangents, order(record.nodes), careful=True)
+    found: dict[Any, Any] = {}
+    cts.visited = found
+    cts.run()
+    return found | cts.of  # in which those of the leaves are left
+
+
+def _tidy(x: Any, like: Any) -> Any:
+    """A number or array of its own, real where the value it belongs to is real."""
+    x = np.array(plain(x))
+    return number((x if is_complex(like) else real(x)).astype(dtype_of(like), copy=False)[()])
+
+
+# ---------------------------------------------------------------- names, seeds
+
+
+def _inputs(f: Function, args: tuple[Any, ...]) -> list[str]:
+    """The names of the arguments' leaves: those of f's parameters."""
+    try:
+        bound = inspect.signature(f).bind(*args)
+    except (TypeError, ValueError):  # written in C, or f will complain itself
+        named = {(f"x{k + 1}" if len(args) > 1 else "x"): x for k, x in enumerate(args)}
+    else:
+        named = {}
+        for name, x in bound.arguments.items():
+            many = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+            named |= {f"{name}[{k}]": part for k, part in enumerate(x)} if many else {name: x}
+    return [leaf for name, x in named.items() for leaf in _paths(name, x)]
+
+
+def _paths(name: str, x: Any) -> list[str]:
+    """The leaves of a container as they would be written."""
+    count = len(flatten(x)[0])
+    if isinstance(x, dict):
+        parts = {f"{name}[{k!r}]": v for k, v in x.items()}
+    elif count < 2:
+        return [name] * count
+    elif isinstance(x, list | tuple) and not hasattr(x, "_fields"):
+        parts = {f"{name}[{k}]": v for k, v in enumerate(x)}
+    else:
+        fields = getattr(x, "_fields", None) or [k for k, d in type(x).__dataclass_fields__.items() if d.init]
+        parts = {f"{name}.{k}": getattr(x, k) for k in fields}
+    return [leaf for path, part in parts.items() for leaf in _paths(path, part)]
+
+
+def _number(f: Function, names: list[str], kept: list[Step]) -> None:
+    """Name the steps v1, v2, ..., elements of inputs as they are written."""
+    letter = next(c for c in "vwtuzabcdefgh" if not any(re.match(rf"{c}\d", name) for name in names))
+    inputs, k = {*names}, 0
+    for step in kept:
+        (source,) = step.operands if len(step.operands) == 1 else (None,)
+        if step.element and source is not None and source.name in inputs and np.ndim(step.value) == 0:
+            step.name, step.text = step.text.format(source.name), f"element of {source.name}".replace("{", "{{")
+            step.sources = []
+        else:
+            k += 1
+            step.name = f"{letter}{k}"
+
+
+def _results(f: Function, names: list[str], count: int) -> list[str]:
+    own = getattr(f, "__name__", "<none>")
+    name = next(n for n in (own, "y", "f", "result") if n.isidentifier() and n not in names)
+    return [name] if count == 1 else [f"{name}{k + 1}" for k in range(count)]
+
+
+def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any] | None]:
+    """A label for each direction, and for each leaf its tangents in all of them."""
+    if seed is None:
+        sizes = [size_of(x) for x in call.leaves]
+        n = sum(sizes)
+        if not 0 < n <= MOST_SEEDS:
+            return [], None
+        from ..cli.formula import places
+
+        blocks = np.split(np.eye(n), np.cumsum(sizes)[:-1], axis=1)
+        labels = [f"d/d{place}" for name, x in zip(names, call.leaves) for place in places(name, x)]
+        return labels, [b.reshape(n, *shape_of(x)).astype(dtype_of(x)) for b, x in zip(blocks, call.leaves)]
+    parts = (seed,) if len(call.args) == 1 else tuple(seed) if np.iterable(seed) else ()
+    if len(parts) != len(call.args):
+        raise ValueError(f"trace: seed must be a tuple with a direction for each of the {len(call.args)} arguments")
+    try:
+        given = [numeric(t, "trace: seed") for x, part in zip(call.args, parts) for t in flatten_as(x, part)]
+    except ValueError as error:
+        raise ValueError(f"trace: the seed has another structure than the arguments: {error}") from None
+    many = {np.shape(t)[:1] for t, x in zip(given, call.leaves) if np.shape(t) != shape_of(x)} or {()}
+    lead = next(iter(many))
+    for t, x in zip(given, call.leaves):
+        if len(many) > 1 or np.shape(t) != lead + shape_of(x):
+            raise ValueError(
+                f"trace: a seed has shape {np.shape(t)}, its argument {shape_of(x)}; it must have that shape, or one "
+                "leading axis more, of directions, in all arguments"
+            )
+    if any(is_complex(t) and not is_complex(x) for t, x in zip(given, call.leaves)):
+        raise TypeError("trace: a seed is complex, its argument real; make the argument complex if that is meant")
+    labels = [f"tangent {k + 1}" for k in range(lead[0])] if lead else ["tangent"]
+    return labels, [np.asarray(t).reshape(len(labels), *shape_of(x)) for t, x in zip(given, call.leaves)]
+
+
+def factor(local: Any, digits: int) -> str:
+    """A local derivative as it multiplies an adjoint: for complex numbers the conjugate, for the transpose of f'."""
+    if local is None or np.ndim(local) > 2:
+        return "J" if local is None else f"J({'×'.join(map(str, np.shape(local)))})"
+    text = cell(local, digits, short=True)
+    return f"conj({text})" if np.iscomplexobj(local) else text
+
+
+class Trace:
+    """What `trace` returns; prints as a table.
+
+    Attributes
+    ----------
+    rows : list of Row
+        The inputs, then every step.
+    directions : tuple of str
+        What the entries of each row's `tangent` are along.
+    results : dict
+        The name of each result of f, and of the row that it is.
+    """
+
+    __slots__ = ("directions", "results", "rows")
+
+    def __init__(self, rows: list[Row], directions: tuple[str, ...], results: dict[str, str]) -> None:
+        self.rows, self.directions, self.results = rows, directions, results
+
+    def label(self, row: Row) -> str:
+        """The row's name, and the result's if it is one."""
+        return " = ".join([row.name, *[r for r, name in self.results.items() if name == row.name and r != name]])
+
+    def uses(self) -> dict[str, list[tuple[Row, Any]]]:
+        """For each row's name the rows that it is an operand of, each with its derivative by it."""
+        found: dict[str, list[tuple[Row, Any]]] = {row.name: [] for row in self.rows}
+        for row in self.rows:
+            for name, local in zip(row.operands, row.local):
+                found[name].append((row, local))
+        return found
+
+    def sums(self, digits: int = 6) -> dict[str, str]:
+        """How each row's adjoint comes about: upstream times local derivative, summed over the row's uses."""
+        shapes, seeded, made = {row.name: np.shape(row.value) for row in self.rows}, {*self.results.values()}, {}
+        for name, uses in self.uses().items():
+            parts = ["the seed"] if name in seeded else []
+            for row, local in uses:
+                by = "×" if not np.shape(row.value) or np.shape(local) == np.shape(row.value) == shapes[name] else "@"
+                parts.append(f"{row.name}: {cell(row.adjoint, digits, short=True)} {by} {factor(local, digits)}")
+            made[name] = " + ".join(parts) or "no use"
+        return made
+
+    def text(self, tangents: bool = True, adjoints: bool = True, digits: int = 6, widest: float = math.inf) -> str:
+        """The tables, of values with or without tangents, and of adjoints from the last row to the first."""
+        head = ["forward ↓", "operation", *(["value", *self.directions] if tangents else ["value"])]
+        lines = [head]
+        for row in self.rows:
+            ts = [cell(t, digits) for t in row.tangent] if tangents else []
+            lines.append([self.label(row), row.operation, cell(row.value, digits), *ts])
+        out = table(lines, 3 if len(head) > 3 else 2, widest)
+        if adjoints:
+            sums = self.sums(digits)
+            lines = [[self.label(row), cell(row.adjoint, digits), sums[row.name]] for row in reversed(self.rows)]
+            lines.insert(0, ["reverse ↑", "adjoint", "= sum over the uses: adjoint there × local derivative"])
+            wide = [max(len(line[k]) for line in lines) for k in (0, 1)]
+            back = [f"{a:<{wide[0]}}  {b:>{wide[1]}} │ {c}" for a, b, c in lines]
+            back.insert(1, "─" * (wide[0] + wide[1] + 3) + "┼" + "─" * (max(map(len, back)) - wide[0] - wide[1] - 4))
+            out += ["", *back]
+        return "\n".join(line.rstrip() for line in out)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Trace of {', '.join(self.results)}: {len(self.rows)} rows>"
+
+    def _repr_html_(self) -> str:
+        """One table, for notebooks: values and tangents to be read downwards, adjoints upwards."""
+        from .graph import html_table
+
+        return html_table(self)
+
+    def mermaid(self) -> str:
+        """The computational graph for Mermaid, which many pages of Markdown draw."""
+        from .graph import mermaid
+
+        return mermaid(self)
+
+    def dot(self) -> str:
+        """The computational graph in the DOT language of Graphviz."""
+        from .graph import dot
+
+        return dot(self)
+
+    def svg(self) -> str:
+        """The computational graph as a picture, for slides and pages.
+
+        Raises
+        ------
+        ValueError
+            If the graph is too large to be laid out here and the graphviz package is missing.
+        """
+        from .graph import svg
+
+        return svg(self)

@@ -1,0 +1,1 @@
+"""Tangent spaces that are more than an array of numbers."""

@@ -1,0 +1,198 @@
+"""Cotangents on their way upstream through a recorded linear program, and the maps that take them there.
+
+Zeros. Forward mode lets a tangent that is exactly 0 stay 0 against an infinite slope, and gives NaN where an infinite
+tangent meets a slope of 0. Read from the other end: a weight of 0 stops an infinite cotangent, and a cotangent of 0
+stays 0 against an infinite weight only if it is structural: the seed was 0 there, or a branch was not taken. A 0 that
+came from a slope of 0 gives NaN. Which it is, is looked up only where such a weight is met (`Cotangents.active`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..core import engine
+from ..core.dual import Dual
+from ..core.making import as_array
+from ..core.table import Move, Plan, plain, shape_of
+from ..core.tangents import Shape, finite, hush, linear, unhush
+
+
+class Cotangents:
+    """The cotangents of nodes while a pullback walks upstream: gradients accumulate where paths meet.
+
+    The walk is first made without a look at zeros. What is not finite stays so up to the leaves: if it shows there, the
+    walk is made again, with `careful`.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[Any],
+        seeds: Sequence[Any],
+        nodes: Sequence[Any],
+        careful: bool = False,
+        masks: bool = False,
+    ) -> None:
+        self.outputs, self.seeds, self.nodes, self.careful = outputs, seeds, nodes, careful
+        self.masks = masks  # whether only to find out where a cotangent is not structurally zero
+        self.of: dict[Any, Any] = {}
+        self.owned: set[Any] = set()
+        self.visited: dict[Any, Any] | None = {} if masks else None
+        self._active: dict[Any, Any] | None = None
+
+    def run(self) -> Cotangents:
+        token = hush()
+        try:
+            return self._run()
+        finally:
+            unhush(token)
+
+    def _run(self) -> Cotangents:
+        for node, seed in zip(self.outputs, self.seeds):
+            if node is not None and seed is not None:
+                self.add(node, (np.asarray(plain(seed)) != 0) * 1.0 if self.masks else seed)
+        for node in self.nodes:
+            if not node.parents:
+                continue
+            ct = self.of.pop(node, None)
+            if ct is None:
+                continue
+            if self.masks:
+                ct = (ct > 0) * 1.0
+            elif self.careful and not np.any(self.active(node)):
+                continue
+            elif not node.complex and node.tape.complex:
+                ct = real(ct)
+            if self.visited is not None:
+                self.visited[node] = ct
+            node.pull(ct, self.visited is None and node in self.owned, self)
+        return self
+
+    def finite(self, nodes: Iterable[Any]) -> bool:
+        token = hush()
+        try:
+            return all(finite(self.of[n]) for n in nodes if n in self.of)
+        finally:
+            unhush(token)
+
+    def add(self, node: Any, ct: Any, ours: bool = False) -> None:
+        have = self.of.get(node)
+        if have is None:
+            self.of[node] = ct
+            if ours:
+                self.owned.add(node)
+        elif node in self.owned and alike(have, ct):
+            np.add(have, ct, out=have)
+        else:
+            self.of[node] = have + ct
+            self.owned.add(node)
+
+    def room(self, node: Any, shape: Shape, dtype: Any) -> Any:
+        """The node's own array of cotangents, to add into."""
+        have = self.of.get(node)
+        if have is None:
+            have = self.of[node] = np.zeros(shape, dtype)
+        elif node not in self.owned or have.dtype != dtype:
+            have = self.of[node] = np.array(np.broadcast_to(have, shape), np.result_type(have, dtype))
+        self.owned.add(node)
+        return have
+
+    def active(self, node: Any) -> Any:
+        """Where the node's cotangent is not a structural zero."""
+        if self._active is None:
+            self._active = Cotangents(self.outputs, self.seeds, self.nodes, True, masks=True).run().visited or {}
+        return self._active[node] > 0
+
+
+def alike(a: Any, b: Any) -> bool:
+    return type(a) is type(b) is np.ndarray and a.shape == b.shape and a.dtype == b.dtype
+
+
+def real(ct: Any) -> Any:
+    """The part of a cotangent that belongs to a real value."""
+    complex_ = ct.dtype.kind == "c" if hasattr(ct, "dtype") else type(ct) is complex
+    return ct.real if complex_ else ct
+
+
+def order(outputs: Iterable[Any]) -> list[Any]:
+    """All nodes that the outputs are computed from, the last first; no recursion, since chains may be long."""
+    seen: set[Any] = set()
+    todo = [n for n in outputs if n is not None]
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            todo += node.parents
+    return sorted(seen, key=attrgetter("serial"), reverse=True)
+
+
+# ---------------------------------------------------------------- transposes
+
+
+def unbroadcast(ct: Any, n: int, shape: Shape) -> Any:
+    """Sum a cotangent with n axes, maybe behind one of directions, over what was broadcast from `shape`."""
+    extra = n - len(shape)
+    have = shape_of(ct)
+    axes = tuple(range(-n, -len(shape))) if extra else ()
+    axes += tuple(k for k in range(-len(shape), 0) if shape[k] == 1 != have[k])
+    if not axes:
+        return ct
+    lead = len(have) - n
+    return np.add.reduce(ct, axis=axes, keepdims=True).reshape(have[:lead] + shape) if lead or shape else np.sum(ct)
+
+
+def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
+    """Add the elements of ct into zeros of `shape` at flat numbers from 1, those numbered 0 nowhere.
+
+    Derivatives of cotangents pass through it in either mode: where no number occurs twice it only moves elements, else
+    it is a linear function whose transpose takes them back.
+    """
+    if not isinstance(ct, Dual):
+        return _scatter(ct, numbers, shape)
+    n, at = prod(shape), np.ravel(numbers)
+    if ndim(ct) == ndim(numbers):
+        source = np.zeros(n + 1, np.intp)
+        source[at] = np.arange(1, at.size + 1)
+        if np.count_nonzero(source[1:]) == np.count_nonzero(at):
+            places = source[1:].reshape(shape)
+            empty = places == 0
+
+            def move(v: Any) -> Any:
+                return np.where(empty, np.zeros((), v.dtype), np.reshape(v, -1)[places - 1])
+
+            return engine.finish(Move(as_array(ct), move))
+    back, there = (lambda t: gathered(t, numbers, len(shape))), (lambda t: _scatter(t, numbers, shape))
+    there.scatter = numbers, shape  # type: ignore[attr-defined]  # spaces that keep structure look at it
+    tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
+    return engine.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
+
+
+def _scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
+    if isinstance(ct, Dual):
+        return scatter(ct, numbers, shape)
+    ct, n, at = np.asarray(ct), prod(shape) + 1, np.ravel(numbers)
+    if ct.dtype.kind == "c":
+        return _scatter(ct.real, numbers, shape) + 1j * _scatter(ct.imag, numbers, shape)
+    lead = ct.shape[: ct.ndim - np.ndim(numbers)]
+    rows = ct.reshape(prod(lead), -1)
+    sums = [np.bincount(at, row, n)[1:] for row in rows]
+    made = sums[0] if len(sums) == 1 else np.array(sums).reshape(len(sums), n - 1)
+    return made.reshape(lead + shape)
+
+
+def gathered(t: Any, numbers: Any, n: int) -> Any:
+    lead = shape_of(t)[: ndim(t) - n]
+    moved = np.reshape(t, (*lead, -1))[..., np.asarray(numbers) - 1]
+    return np.where(np.asarray(numbers) == 0, 0.0, moved) if np.any(np.asarray(numbers) == 0) else moved
+
+
+def ndim(x: Any) -> int:
+    return len(shape_of(x))
+
+
+def size(x: Any) -> int:
+    return prod(shape_of(x))

@@ -1,0 +1,430 @@
+"""Recorded tangents: the space of idea 3 in which a tangent is a node of the linear program that f has run.
+
+Each map of tangents.py makes a node that keeps what the transpose of that map needs: a weight, where elements went, a
+shape. Reverse mode walks the nodes backwards and hands cotangents upstream. So what forward mode can, reverse mode can,
+by the same rules: sums distribute, choices route, products swap, and sum and broadcast are each other's transpose.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..core import engine
+from ..core.dual import Dual
+from ..core.making import as_array
+from ..core.table import Move, plain, shape_of
+from ..core.tangents import Shape, Structured, clear, combine, contract, finite, total
+from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast
+
+_serial = itertools.count()
+
+
+class Tape:
+    """What the nodes of one recording share; it knows no node, so that unused ones are freed at once."""
+
+    __slots__ = ("complex", "constants", "numbers", "rows")
+
+    def __init__(self, rows: list[Any] | None = None) -> None:
+        self.complex = False  # whether there are complex values
+        self.constants: dict[int, tuple[Any, Any]] = {}
+        self.numbers: dict[Shape, Any] = {}
+        self.rows = rows  # where each primitive is noted with its operands and result, if that is wanted
+
+    def keep(self, w: Any) -> Any:
+        """A copy of a constant that its owner may change later; the same copy as long as it has not been changed."""
+        if w.size <= 64 or isinstance(w, Dual):
+            return w.copy()
+        have = self.constants.get(id(w))
+        if have is None or have[0] is not w or not np.array_equal(have[1], w):
+            have = self.constants[id(w)] = (w, w.copy())
+        return have[1]
+
+    def count_from_one(self, shape: Shape) -> Any:
+        """The element numbers of an array, from 1: what a function that moves elements does to these tells it all."""
+        numbers = self.numbers.get(shape)
+        if numbers is None:
+            numbers = self.numbers[shape] = np.arange(1, prod(shape) + 1).reshape(shape)
+            numbers.flags.writeable = False
+        return numbers
+
+
+class Recorded(Structured):
+    """A node: `parents` are the nodes it is computed from; the leaves are the inputs."""
+
+    __slots__ = ("complex", "parents", "serial", "tape")
+    parents: tuple[Any, ...]
+
+    def __init__(self, tape: Tape, parents: tuple[Any, ...] = ()) -> None:
+        self.serial = next(_serial)
+        self.tape = tape
+        self.parents = parents
+        self.complex = True
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        """Hand the cotangent on to the parents; with `ours` its memory may be used."""
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        """The node's tangents for those of its parents, directions first, None for zero: the same map forwards."""
+        raise NotImplementedError
+
+    def held(self) -> Iterable[Any]:
+        """What the node keeps for its transpose: arrays and numbers."""
+        return ()
+
+    # ------------------------------------------------------------ the maps
+
+    @classmethod
+    def combine(cls, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> Any:
+        return Combine(terms, shape, select)
+
+    @classmethod
+    def join(cls, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:
+        return Join(tangents, shapes, move)
+
+    def gather(self, shape: Shape, move: Callable[[Any], Any]) -> Any:
+        return Gather(self, shape, move)
+
+    def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
+        return Total(self, shape, axes, keepdims)
+
+    def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
+        return Contract(self, shape, sub, weight, weight_sub, out_sub)
+
+    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+        return Linear(self, shape, function, transpose)
+
+    def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
+        return Put(self, shape, numbers, new)
+
+    def zeros(self, value: Any) -> Any:
+        return Recorded(self.tape)
+
+    def constant(self, w: Any) -> Any:
+        return self.tape.keep(w)
+
+    def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+        v, tape = result.value, self.tape
+        if type(v) is not float and (v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex):
+            tape.complex = self.complex = True
+        else:
+            self.complex = False
+        if tape.rows is not None:
+            tape.rows.append((function, args, kwargs, result))
+
+
+# ---------------------------------------------------------------- the nodes, one for each map
+
+
+class Combine(Recorded):
+    """A weighted sum: each operand's cotangent is the result's times its weight, summed where it was broadcast."""
+
+    __slots__ = ("select", "shape", "shapes", "weights")
+
+    def __init__(self, terms: Sequence[tuple[Any, Shape, Any]], shape: Shape, select: bool) -> None:
+        self.serial = next(_serial)
+        self.complex = True
+        if len(terms) == 1:  # most often, and quicker so
+            ((t, have, w),) = terms
+            self.parents, self.shapes, self.weights = (t,), (have,), (w,)
+        else:
+            self.parents, self.shapes, self.weights = zip(*terms)
+        self.tape = self.parents[0].tape
+        self.shape = shape
+        self.select = select
+
+    def held(self) -> Iterable[Any]:
+        return [w for w in self.weights if type(w) is not int]
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        terms = [(t, have, w) for t, have, w in zip(ts, self.shapes, self.weights) if t is not None]
+        made = combine(terms, self.shape, self.select)
+        return np.broadcast_to(made, made.shape[:1] + self.shape)  # leading axes may be missing
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        weights, shapes = self.weights, self.shapes
+        last = len(weights) - 1
+        keeps = not ours or last > 1 or type(weights[0]) is int  # whether ct is still used when the last is at hand
+        for k, parent in enumerate(self.parents):
+            w, mine = weights[k], True
+            if type(w) is int and not cts.masks:
+                part, mine = (ct, ours and last == 0) if w == 1 else (-ct if w == -1 else ct * w, True)
+            elif cts.careful:
+                part, mine = self._weigh(ct, w, cts), not cts.masks
+            else:
+                if type(w) is not float and (w.dtype.kind == "c" if hasattr(w, "dtype") else type(w) is complex):
+                    w = np.conj(w)
+                part = ct * w if keeps or k < last or not alike(ct, w) else np.multiply(ct, w, out=ct)
+            if shapes[k] != self.shape:
+                part = unbroadcast(part, len(self.shape), shapes[k])
+            cts.add(parent, part, mine)
+
+    def _weigh(self, ct: Any, w: Any, cts: Cotangents) -> Any:
+        """The product where a zero may meet what is not finite; for masks, where there is one."""
+        if cts.masks:
+            return ct * (np.asarray(plain(w)) != 0) if self.select else ct
+        product = ct * np.conj(w)
+        if finite(product):
+            return product
+        zero, hidden = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product)), plain(ct) == 0
+        if np.any(zero):
+            product = clear(zero, product, hasattr(w, "tangent"))
+        return clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
+
+
+class Gather(Recorded):
+    """Elements moved: their cotangents go back to where they came from, and add up where they were repeated."""
+
+    __slots__ = ("move", "ndim", "numbers", "reshapes", "shape")
+
+    def __init__(self, parent: Any, shape: Shape, move: Callable[[Any], Any]) -> None:
+        self.serial = next(_serial)
+        self.tape = parent.tape
+        self.parents = (parent,)
+        self.complex = True
+        self.shape = shape
+        self.move: Any = None
+        self.numbers: Any = None
+        if shape:
+            probe = np.empty(shape, np.int8)
+            seen = move(probe)
+            if type(seen) is np.ndarray and (seen is probe or seen.base is probe) and seen.flags.writeable:
+                self.move = move
+                self.ndim = seen.ndim  # a view: the transpose writes through it
+                self.reshapes = seen.size == probe.size and seen.flags.c_contiguous
+                return
+        self.numbers = move(self.tape.count_from_one(shape))
+
+    def held(self) -> Iterable[Any]:
+        return () if self.numbers is None else (self.numbers,)
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        numbers = self.numbers if self.move is None else self.move(self.tape.count_from_one(self.shape))
+        return gathered(ts[0], numbers, len(self.shape))
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        (parent,) = self.parents
+        if self.move is not None:
+            lead = shape_of(ct)[: ndim(ct) - self.ndim]
+            if self.reshapes:
+                cts.add(parent, np.reshape(ct, lead + self.shape))
+            elif isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
+                cts.add(parent, self.place(ct), True)
+            elif 0 not in lead:
+                view = _view(self.move, cts.room(parent, lead + self.shape, np.result_type(ct)), len(lead))
+                view += ct
+            return
+        numbers = self.numbers
+        small = size(numbers) * 4 < prod(self.shape)
+        if not small or isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
+            cts.add(parent, scatter(ct, numbers, self.shape), True)
+            return
+        lead = shape_of(ct)[: ndim(ct) - ndim(numbers)]
+        have = cts.room(parent, lead + self.shape, np.result_type(ct))
+        if not lead and not ndim(numbers):
+            if numbers:
+                have.reshape(-1)[numbers - 1] += ct
+            return
+        rows = have.reshape(*lead, -1)
+        at = np.asarray(numbers).ravel()
+        flat = np.asarray(ct).reshape(*lead, -1)
+        inside = at > 0
+        if not inside.all():
+            at, flat = at[inside], flat[..., inside]
+        np.add.at(rows, (..., at - 1), flat)
+
+    def place(self, ct: Any) -> Any:
+        """Zeros with ct where the view looks: a function that moves elements, in either mode of an outer derivative."""
+        if isinstance(ct, Dual):
+            return engine.finish(Move(as_array(ct), self.place, self.place))
+        lead = ct.shape[: ct.ndim - self.ndim]
+        out = np.zeros(lead + self.shape, ct.dtype)
+        if 0 not in lead:
+            _view(self.move, out, len(lead))[...] = ct
+        return out
+
+
+def _view(move: Callable[[Any], Any], x: Any, lead: int) -> Any:
+    """What the move makes, a view, of an array behind so many leading axes."""
+    if not lead:
+        return move(x)
+    first = move(x[(0,) * lead])
+    return np.lib.stride_tricks.as_strided(first, x.shape[:lead] + first.shape, x.strides[:lead] + first.strides)
+
+
+class Join(Recorded):
+    """Elements of several arrays put together, or chosen: each gets the cotangents of its own elements."""
+
+    __slots__ = ("numbers", "shapes", "where")
+
+    def __init__(self, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> None:
+        at, numbers, self.where, parents = 1, [], [], []
+        for t, shape in zip(tangents, shapes):
+            n = prod(shape)
+            if t is None:
+                numbers.append(np.zeros(shape, np.intp))
+                continue
+            numbers.append(np.arange(at, at + n).reshape(shape))
+            self.where.append((at - 1, at - 1 + n, shape))
+            parents.append(t)
+            at += n
+        Recorded.__init__(self, parents[0].tape, tuple(parents))
+        self.numbers = move(numbers)
+
+    def held(self) -> Iterable[Any]:
+        return (self.numbers,)
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        p = next(len(t) for t in ts if t is not None)
+        flat = [np.zeros((p, b - a)) if t is None else t.reshape(p, -1) for t, (a, b, _) in zip(ts, self.where)]
+        return gathered(np.concatenate(flat, axis=1), self.numbers, 1)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        flat = scatter(ct, self.numbers, (self.where[-1][1],))
+        lead = shape_of(flat)[:-1]
+        for parent, (start, stop, shape) in zip(self.parents, self.where):
+            cts.add(parent, flat[..., start:stop].reshape(lead + shape)[()])
+
+
+class Total(Recorded):
+    """A sum: its cotangent is broadcast."""
+
+    __slots__ = ("axes", "keepdims", "shape")
+
+    def __init__(self, parent: Any, shape: Shape, axes: Shape, keepdims: bool) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.axes, self.keepdims = shape, axes, keepdims
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return total(ts[0], self.shape, self.axes, self.keepdims)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        n = len(self.shape)
+        if len(self.axes) == n and (type(ct) is float or type(ct) is np.float64):  # a sum of all, the quick way
+            cts.add(self.parents[0], np.ndarray(self.shape, float, np.array(ct), 0, (0,) * n))
+            return
+        kept = tuple(1 if k - n in self.axes else s for k, s in enumerate(self.shape))
+        lead = shape_of(ct)
+        lead = lead[: 1 if prod(lead) != prod(kept) else 0]
+        if not self.shape:
+            cts.add(self.parents[0], ct)
+        else:
+            cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape))
+
+
+class Contract(Recorded):
+    """A product with a constant: the cotangent is multiplied by the same constant, from the other side."""
+
+    __slots__ = ("out", "shape", "sub", "weight", "weight_sub")
+
+    def __init__(self, parent: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out: str) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.sub, self.weight, self.weight_sub, self.out = shape, sub, weight, weight_sub, out
+
+    def held(self) -> Iterable[Any]:
+        return (self.weight,)
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        w = np.conj(self.weight) if np.iscomplexobj(plain(self.weight)) else self.weight
+        if cts.masks:
+            w = np.ones(shape_of(w))
+        many = ndim(ct) > len(self.out)
+        batch = "Z" if many else ""
+        sub = "".join(dict.fromkeys(c for c in self.sub if c in self.out or c in self.weight_sub))
+        # Zeros of the weight are strong against infinite cotangents: forward, they stop the tangent before it is one.
+        part = contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + sub)
+        if cts.careful and not finite(w):
+            structural = (plain(ct) == 0) & ~cts.active(self)
+            if np.any(structural):
+                moving = np.where(structural, 0.0, 1.0)
+                kept = np.where(np.isfinite(plain(w)), w, 0.0)
+                odd = (~np.isfinite(plain(w))) * 1.0
+                hit = np.einsum(f"{batch}{self.out},{self.weight_sub}->{batch}{sub}", moving, odd) > 0
+                rest = contract(kept, shape_of(kept), self.weight_sub, ct, batch + self.out, batch + sub)
+                part = np.where(hit, part, rest)
+        lead, letters = shape_of(part)[: len(batch)], "".join(dict.fromkeys(self.sub))
+        have, sizes = dict(zip(sub, shape_of(part)[len(batch) :])), dict(zip(self.sub, self.shape))
+        if sub != letters:  # letters that were only summed over
+            part = np.reshape(part, lead + tuple(have.get(c, 1) for c in letters))
+            part = np.broadcast_to(part, lead + tuple(have.get(c, sizes[c]) for c in letters))
+        part = unbroadcast(part, len(letters), tuple(sizes[c] for c in letters))
+        if letters != self.sub:  # a diagonal was taken
+            numbers = np.einsum(f"{self.sub}->{letters}", self.tape.count_from_one(self.shape))
+            part = scatter(part, numbers, self.shape)
+        cts.add(self.parents[0], part)
+
+
+class Linear(Recorded):
+    """Any other linear function, with the transpose that its rule gives."""
+
+    __slots__ = ("function", "shape", "transpose")
+
+    def __init__(
+        self, parent: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]
+    ) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.shape, self.function, self.transpose = shape, function, transpose
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return self.function(ts[0])
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        if cts.masks:  # weights that do not cancel show what the function reaches
+            ct = ct * (1.0 + 0.1 * np.modf(np.arange(1.0, size(ct) + 1) * 0.6180339887)[0].reshape(shape_of(ct)))
+            cts.add(self.parents[0], (self.transpose(ct) != 0) * 1.0)
+        else:
+            cts.add(self.parents[0], self.transpose(ct))
+
+
+class Put(Recorded):
+    """An assignment: what was overwritten gets no cotangent, what was written gets it."""
+
+    __slots__ = ("numbers", "shape")
+
+    def __init__(self, old: Any, shape: Shape, numbers: Any, new: Any) -> None:
+        Recorded.__init__(self, old.tape, (old,) if new is None else (old, new))
+        self.shape, self.numbers = shape, numbers
+
+    def held(self) -> Iterable[Any]:
+        return (self.numbers,)
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        old, new = (*ts, None)[:2]
+        p = len(new if old is None else old)
+        flat = np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1).copy()
+        flat[:, self.numbers] = 0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
+        return flat.reshape(p, *self.shape)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        lead = shape_of(ct)[: ndim(ct) - len(self.shape)]
+        flat = ct.reshape(*lead, -1)
+        if len(self.parents) > 1:
+            part = flat[..., self.numbers]
+            if ndim(self.numbers) and size(self.numbers):
+                last, each = np.empty(prod(self.shape), np.intp), np.arange(size(self.numbers))
+                each = each.reshape(self.numbers.shape)
+                last[self.numbers] = each  # of elements written more than once, the last stays
+                part = np.where(last[self.numbers] == each, part, 0.0)
+            else:
+                part = part.copy()[()]
+            cts.add(self.parents[1], part)
+        if isinstance(ct, Dual) and not lead and not isinstance(ct.tangent, Structured):
+            rest: Any = ct if ours else ct.copy()
+            rest[np.unravel_index(self.numbers, self.shape)] = 0.0
+            cts.add(self.parents[0], rest, True)
+            return
+        if isinstance(flat, Dual):
+            kept = np.ones(prod(self.shape))
+            kept[self.numbers] = 0.0
+            flat = np.where(kept == 1, flat, 0.0)
+        else:
+            flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
+            flat[..., self.numbers] = 0
+        cts.add(self.parents[0], flat.reshape(lead + self.shape), True)

@@ -1,0 +1,1 @@
+"""The verbs: functions that make derivatives of functions."""

@@ -1,0 +1,489 @@
+"""Forward mode: each transform seeds tangents, runs f on Duals, and reads the tangents of the result."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.dual import Dual, _live, _new, _tags
+from ..core.kinks import lexicographic
+from ..core.making import numeric
+from ..core.pytree import flatten, flatten_as
+from ..core.table import plain, shape_of
+from ..run.call import (
+    Argnums,
+    Call,
+    Function,
+    by_leaf,
+    check_holomorphic,
+    dtype_of,
+    is_complex,
+    number,
+    own_copy,
+    positions,
+    size_of,
+    split,
+    sweep,
+    with_directions,
+    zero_like,
+)
+from ..run.executors import check_executor
+from ..run.follow import lost_in_array
+from .reverse import Record, better_reversed, jacobian_rows
+from .sparse import sparse_blocks
+from .taylor import highest, probes
+
+__all__ = [
+    "derivative",
+    "gradient",
+    "jacobian",
+    "jvp",
+    "value_and_derivative",
+    "value_and_gradient",
+    "value_and_jacobian",
+]
+
+
+
+_NOTHING = object()
+
+
+def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
+    """`compute(args, kwargs)` under f's name and signature, and with as many slots, which compiled callers count."""
+
+    def any_number(*args: Any, **kwargs: Any) -> Any:
+        return compute(args, kwargs)
+
+    def one(a: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(() if a is _NOTHING else (a, *more), kwargs)
+
+    def two(a: Any = _NOTHING, b: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(tuple([x for x in (a, b, *more) if x is not _NOTHING]), kwargs)
+
+    def three(a: Any = _NOTHING, b: Any = _NOTHING, c: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        return compute(tuple([x for x in (a, b, c, *more) if x is not _NOTHING]), kwargs)
+
+    slots = getattr(getattr(f, "__code__", None), "co_argcount", 0) - hasattr(f, "__self__")
+    return _like(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
+
+
+def _like(f: Function, transformed: Function, name: str) -> Function:
+    if not callable(f):
+        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}; write {name}(f)(x)")
+    try:
+        return functools.wraps(f)(transformed)
+    except (AttributeError, TypeError):  # a callable without a name to take over
+        return transformed
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of f and its derivative along one direction: the Jacobian-vector product, in one forward pass.
+
+    Parameters
+    ----------
+    f : callable
+    primals : tuple
+        The arguments of f: numbers, arrays, or containers of them.
+    tangents : tuple
+        The direction, of the same structure and shapes.
+
+    Returns
+    -------
+    value, tangent
+        Both as f returns its result.
+
+    Raises
+    ------
+    ValueError
+        If the tangents do not fit the primals.
+
+    Examples
+    --------
+    >>> import dualdiff as dd
+    >>> dd.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+    (6.0, 3.0)
+    """
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
+        raise TypeError("jvp: primals and tangents must be tuples, an entry for each argument of f: jvp(f, (x,), (v,))")
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: {len(primals)} primals but {len(tangents)} tangents")
+    return along("jvp", f, primals, tangents)
+
+
+def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """`jvp` for the verb `name`; those of one argument call it x and its tangent v."""
+    if not callable(f):
+        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}")
+    call = Call(name, f, tuple(range(len(primals))), tuple(primals), {})
+    seeds = []
+    for k, tangent in enumerate(tangents):
+        v, x = (f"tangent {k}", f"primal {k}") if name == "jvp" else ("v", "x")
+        try:
+            given = flatten_as(primals[k], tangent)
+        except ValueError as error:
+            raise ValueError(f"{name}: {v} has another structure than {x}: {error}") from None
+        seeds += [numeric(t, f"{name}: {v}") for t in given]
+    v, x = ("a tangent", "its primal") if name == "jvp" else ("v", "x")
+    for leaf, t in zip(call.leaves, seeds):
+        if shape_of(t) != shape_of(leaf):
+            raise ValueError(f"{name}: {v} has shape {shape_of(t)}, {x} {shape_of(leaf)}")
+        if is_complex(t) and not is_complex(leaf):
+            raise TypeError(f"{name}: {v} is complex but {x} is real; make {x} complex if that is meant")
+    values, ts, rebuild = call.run(seeds)
+    ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
+    return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
+
+
+def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
+    """As `derivative`, returning (value, derivative) of one pass.
+
+    Examples
+    --------
+    >>> import dualdiff as dd
+    >>> dd.value_and_derivative(lambda x: x**2)(3.0)
+    (9.0, 6.0)
+    """
+    return _transform("value_and_derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs))
+
+
+def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
+    """The derivative of a function of a number, or of a function that works on each element of an array by itself.
+
+    Parameters
+    ----------
+    f : callable
+    argnums : int or tuple of ints
+        Which arguments to differentiate with respect to; a tuple gives a tuple of derivatives, a pass each.
+    order : int
+        How many times to differentiate; from order 3 on by Taylor coefficients, see `taylor`.
+
+    Returns
+    -------
+    callable
+        With f's own signature. For a number: df/dx, of the shape of f's result. For an array: the derivative of f
+        at each element, of the array's shape.
+
+    Raises
+    ------
+    ValueError
+        If f of an array is not elementwise: use `jacobian` or `gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.derivative(np.sin)(0.0)
+    1.0
+    >>> dd.derivative(lambda x: x**3, order=2)(2.0)
+    12.0
+    >>> dd.derivative(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
+        raise ValueError(f"derivative: order must be an int >= 0, not {order!r}")
+    if order == 0:
+        return f
+    if order > 1:
+        nested = derivative(derivative(f, argnums, int(order) - 1), argnums)
+        if order < 3 or isinstance(argnums, tuple):  # nesting costs 2**order, jets order**2
+            return nested
+
+        def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if lexicographic():  # which needs tangents that have an order
+                return nested(*args, **kwargs)
+            return highest(Call("derivative", f, argnums, args, kwargs), int(order))
+
+        return _transform("derivative", f, compute)
+
+    plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
+
+    def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
+        if plain_float and type(x) is float and not more and not kwargs:  # the common case, without ceremony
+            tag = next(_tags)
+            dual = _new(Dual)
+            dual.value = x
+            dual.tangent = 1.0
+            dual._tag = tag
+            _live[tag] = True
+            try:
+                y = f(dual)
+            except (TypeError, ValueError) as error:
+                if not lost_in_array(error):
+                    raise
+                return _derivative(f, argnums, (x,), kwargs)[1]  # which can follow f into its arrays
+            finally:
+                del _live[tag]
+            if type(y) is Dual and y._tag is tag and type(y.value) is float:
+                return y.tangent
+            return _finish_derivative(y, tag)
+        return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
+
+    return _like(f, differentiated, "derivative")
+
+
+def _finish_derivative(result: Any, tag: int) -> Any:
+    leaves, rebuild = flatten(result, lists=True)
+    pairs = [split(leaf, tag, "derivative") for leaf in leaves]
+    return rebuild([zero_like(v) if t is None else t for v, t in pairs])
+
+
+def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    if isinstance(argnums, tuple):
+        positions("derivative", argnums, len(args))
+        each = [_derivative(f, k, args, kwargs) for k in argnums]
+        return each[0][0] if each else f(*args, **kwargs), tuple(d for _, d in each)
+    call = Call("derivative", f, argnums, args, kwargs)
+    if len(call.leaves) != 1:
+        raise TypeError("derivative: the argument is a container; use gradient or jacobian")
+    (x,) = call.leaves
+    directions = [np.ones(shape_of(x), dtype_of(x))]
+    if shape_of(x):
+        directions += probes(x, 1)
+    if is_complex(x):
+        directions.append(1j * directions[0])
+    single = len(directions) == 1
+    seed = (1.0 if isinstance(x, float) else directions[0][()]) if single else np.stack(directions)
+    values, ts, rebuild = call.run([seed])
+    results = []
+    for v, t in zip(values, ts):
+        t = with_directions(t, v, len(directions), single)
+        if is_complex(x):
+            check_holomorphic(call, t[0], t[-1])
+        if shape_of(x):
+            _elementwise(x, v, t, directions)
+        results.append(number(t[0]))
+    return rebuild(values), rebuild(results)
+
+
+def _elementwise(x: Any, v: Any, t: Any, directions: list[Any]) -> None:
+    same = shape_of(v) == shape_of(x)
+    if same:
+        for k in range(1, len(directions)):
+            with np.errstate(all="ignore"):
+                due, is_ = directions[k] * np.asarray(plain(t[0])), np.asarray(plain(t[k]))
+                near = np.isclose(due, is_, rtol=1e-6 if due.dtype.itemsize >= 8 else 1e-2, atol=0, equal_nan=True)
+                tiny = (np.abs(due) < 1e-290) & (np.abs(is_) < 1e-290)
+            same = same and bool(np.all(near | tiny))
+    if not same:
+        raise ValueError(
+            f"derivative: f of an array of shape {shape_of(x)} is not elementwise; use jacobian(f) for all partial "
+            "derivatives, or gradient(f) for a scalar f"
+        )
+
+
+def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
+    """The gradient of a scalar function: an array of the argument's shape (the shape convention).
+
+    Parameters
+    ----------
+    f : callable
+        Its result must have shape ().
+    argnums : int or tuple of ints
+        Which arguments to differentiate with respect to; a tuple gives a tuple of gradients.
+    mode : {"forward", "reverse", "auto"}
+        "reverse" records f and walks back once: for arguments of many elements that f mixes (networks, solvers) it
+        costs a few evaluations of f, and the memory of what f computed on the way. "auto" is "reverse" here, except
+        for one element.
+
+    Returns
+    -------
+    callable
+        With f's own signature; called once, f runs once.
+
+    Raises
+    ------
+    ValueError
+        If f's result is not a scalar: use `jacobian`.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> dd.gradient(lambda x, y, z: (x + y) * max(y, z), argnums=(0, 1, 2))(1.0, 2.0, 0.0)
+    (2.0, 5.0, 0.0)
+    """
+    _check_mode("gradient", mode)
+    return _transform("gradient", f, lambda args, kwargs: _gradient("gradient", f, argnums, mode, args, kwargs)[1])
+
+
+def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
+    """As `gradient`, returning (value, gradient) of one sweep; fits `scipy.optimize.minimize(..., jac=True)`.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.value_and_gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (5.0, array([2., 4.]))
+    """
+    name = "value_and_gradient"
+    _check_mode(name, mode)
+    return _transform(name, f, lambda args, kwargs: _gradient(name, f, argnums, mode, args, kwargs))
+
+
+def _gradient(
+    name: str, f: Function, argnums: Argnums, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    call = Call(name, f, argnums, args, kwargs)
+    if mode == "auto":
+        mode = "forward" if sum(map(size_of, call.leaves)) == 1 or lexicographic() else "reverse"
+    record = None if mode == "forward" else Record(call)
+    if record is not None:
+        values = record.values
+    else:
+        values, columns, _ = sweep(call, None)
+    if len(values) != 1 or shape_of(values[0]):
+        what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
+        instead = "jacobian" if "gradient" in name else "jacobian(jacobian(f))"
+        raise ValueError(f"{name}: f must return a scalar, but its result has {what}; use {instead}")
+    blocks = by_leaf(call, columns[0], values[0]) if record is None else jacobian_rows(call, None, record)[0]
+    return number(values[0]), call.per_argument(blocks)
+
+
+def jacobian(
+    f: Function,
+    argnums: Argnums = 0,
+    mode: str = "forward",
+    chunk_size: int | None = None,
+    sparse: Any = False,
+    executor: Any = None,
+    progress: bool = False,
+) -> Function:
+    """The Jacobian of a function: all partial derivatives of its result, of shape `out.shape + in.shape`.
+
+    Parameters
+    ----------
+    f : callable
+        Its result is a number, an array, a list or tuple of numbers, or a container of arrays.
+    argnums : int or tuple of ints
+        Which arguments to differentiate with respect to; a tuple gives a tuple of Jacobians.
+    mode : {"forward", "reverse", "auto"}
+        "forward" carries the directions of the arguments through f. "reverse" records f once and walks back with the
+        directions of the result, one for each of its m elements. "auto" takes "reverse" where the result has at most
+        half as many elements as the arguments, else "forward", for which f runs once more.
+    chunk_size : int, optional
+        How many directions one sweep carries, in reverse mode those of the result. 1 makes n forward passes with one
+        direction each; None as many as fit into seeds of 256 MB, mostly all, and with an executor no more than an even
+        share for each CPU of this machine. Every array f computes on its way has a tangent `chunk_size` times as large.
+        f is called once a sweep. The chunk size does not change the result, except that BLAS and LAPACK may round the
+        last bits of a product or a solution differently in batches of another size.
+        With None, no executor, and more than 128 elements in the arguments, tangents are row-local: of each result only
+        the elements of the argument are stored on which it depends, until a step mixes too many of them, from where on
+        they are dense. If that would take more than 256 MB, the sweep starts again in dense chunks.
+    sparse : bool or sparse array, optional
+        True gives SciPy CSR arrays of shape (out.size, in.size), one for each argument, in one sweep and without any
+        dense array in between. Every element that can differ from 0 is stored; indices are sorted. A sparse array of
+        that shape (of all arguments' elements side by side) that is nonzero where the Jacobian may be serves functions
+        that mix too much on the way: columns without common rows share a direction.
+    executor : optional
+        What the sweeps are handed to: any executor of `concurrent.futures`, of threads or processes,
+        `Client(...).get_executor()` of dask.distributed, an MPI pool; all that is needed is `submit`, returning futures
+        with `result`. The results are those of the same chunks without it. f then runs in the workers, once a chunk (in
+        reverse mode once here as well), and under the caller's `kinks` mode and `np.errstate`. Other processes get f
+        and its arguments by cloudpickle, if it is installed; without it f must be a function at the top level of a
+        module. Their warnings, prints and changes of global variables stay there. Inside another derivative only
+        threads will do. Sparse Jacobians take none.
+    progress : bool, optional
+        Show a bar of the sweeps that are done, if tqdm is installed; a row-local sweep is a single one and shows none.
+
+    Returns
+    -------
+    callable
+        With f's own signature, so that it fits `jac=` of SciPy's solvers. It returns a C-contiguous array of f's
+        float type; for a container as argument or result, the same container of Jacobians, the result's outermost.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If argnums, mode, chunk_size or executor make no sense, f's result is not numeric, or f can't be sent to another
+        process. What f raises in a worker comes out here, and so does the executor's own error where a worker has died.
+    StructureLostError
+        A MemoryError: with sparse=True, where a dense array of derivatives would be needed that does not fit. The
+        message names the step.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.jacobian(lambda x: [x[0] * x[1], x[0]])(np.array([1.0, 2.0]))
+    array([[2., 1.],
+           [1., 0.]])
+    >>> J = dd.jacobian(lambda u: u[2:] - 2 * u[1:-1] + u[:-2], sparse=True)(np.ones(1_000_000))
+    >>> J.shape, J.nnz
+    ((999998, 1000000), 2999994)
+
+    The directions in four sweeps, by two threads:
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     J = dd.jacobian(lambda x: np.outer(x, x), chunk_size=25, executor=pool)(np.ones(100))
+    >>> J.shape
+    (100, 100, 100)
+    """
+    name = "jacobian"
+    _check_mode(name, mode)
+    check_executor(name, executor, sparse)
+    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
+    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs)[1])
+
+
+def value_and_jacobian(
+    f: Function,
+    argnums: Argnums = 0,
+    mode: str = "forward",
+    chunk_size: int | None = None,
+    sparse: Any = False,
+    executor: Any = None,
+    progress: bool = False,
+) -> Function:
+    """As `jacobian`, returning (value, Jacobian) of one sweep.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.value_and_jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    (array([1., 4.]), array([[2., 0.],
+           [0., 4.]]))
+    """
+    name = "value_and_jacobian"
+    _check_mode(name, mode)
+    check_executor(name, executor, sparse)
+    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
+    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs))
+
+
+def _jacobian(
+    name: str,
+    f: Function,
+    argnums: Argnums,
+    mode: str,
+    chunk_size: int | None,
+    sparse: Any,
+    executor: Any,
+    progress: bool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[Any, Any]:
+    call = Call(name, f, argnums, args, kwargs)
+    sparse = bool(sparse) if isinstance(sparse, np.bool) else sparse
+    forward = mode == "forward" or sparse is not False or (mode == "auto" and lexicographic())
+    record = None if forward else Record(call)
+    if sparse is not False:
+        values, parts, rebuild = sparse_blocks(call, mode, chunk_size, sparse)
+        blocks = [call.per_argument(b) for b in parts]
+    elif record is not None and (mode == "reverse" or better_reversed(record)):
+        values, rebuild = record.values, record.rebuild
+        blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record, executor, progress)]
+    else:
+        values, columns, rebuild = sweep(call, chunk_size, executor, progress)
+        blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
+    value = rebuild([number(v) for v in values])
+    if call.many:  # a tuple over arguments of containers over results
+        return value, tuple(rebuild([b[k] for b in blocks]) for k in range(len(call.parts)))
+    return value, rebuild(blocks)
+
+
+def _check_mode(name: str, mode: str) -> None:
+    if mode not in ("forward", "reverse", "auto"):
+        raise ValueError(f"{name}: mode must be 'forward', 'reverse' or 'auto', not {mode!r}")

@@ -1,0 +1,202 @@
+"""Reverse mode: f is run once, its linear program recorded, which is then walked backwards for each cotangent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.dual import DualArray
+from ..core.making import numeric
+from ..core.pytree import flatten_as
+from ..core.table import plain, shape_of
+from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, is_complex, number, own_copy, size_of
+from ..run.executors import chunk_of, passes
+from ..spaces.cotangents import Cotangents, order, real
+from ..spaces.recorded import Recorded, Tape
+
+__all__ = ["vjp"]
+
+
+class Record:
+    """One recorded run of f: values of the result's leaves, and the nodes of their tangents (None where constant)."""
+
+    def __init__(self, call: Call, rows: list[Any] | None = None) -> None:
+        self.call, self.tape = call, Tape(rows)
+        self.tape.complex = any(map(is_complex, call.leaves))
+        self.leaves = [Recorded(self.tape) for _ in call.leaves]
+        self.values, self.nodes, self.rebuild = call.run(self.leaves)
+        self.order: list[Any] | None = None
+
+    def __reduce__(self) -> Any:
+        return Record, (self.call,)  # in another process f is recorded again
+
+    def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        """The cotangents of the arguments' leaves for those of the result's (None: zero), behind `lead` axes."""
+        cts = self.cotangents(seeds)
+        if not cts.finite(self.leaves):
+            cts = self.cotangents(seeds, careful=True)
+        results = []
+        for node, x in zip(self.leaves, self.call.leaves):
+            ct = cts.of.get(node)
+            if ct is None:
+                ct = np.zeros(lead + shape_of(x), dtype_of(x))
+            results.append(_like(ct, x, lead, node in cts.owned))
+        return results
+
+    def cotangents(self, seeds: Sequence[Any], careful: bool = False) -> Cotangents:
+        if self.order is None:
+            self.order = order(self.nodes)
+        return Cotangents(self.nodes, seeds, self.order, careful).run()
+
+
+def _like(ct: Any, x: Any, lead: tuple[int, ...], ours: bool) -> Any:
+    """A cotangent as a number or array of its own, of the type of its primal."""
+    if not is_complex(x):
+        ct = real(ct)
+    if isinstance(ct, DualArray):
+        return ct.copy()
+    if hasattr(ct, "_tag"):
+        return ct if not lead and not hasattr(x, "shape") else np.stack([ct]).reshape(lead + shape_of(x))
+    shape, dtype = lead + shape_of(x), dtype_of(x)
+    if not lead and not hasattr(x, "shape"):
+        return type(x)(ct)
+    ct = np.asarray(ct)
+    if ct.shape != shape:
+        ct = np.broadcast_to(ct, shape)
+    ct = ct if ours and ct.dtype == dtype and ct.base is None else ct.astype(dtype)
+    return ct if lead or not isinstance(x, np.generic) else ct[()]
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """The value of f and its pullback, which maps cotangents of the result to cotangents of the arguments.
+
+    Parameters
+    ----------
+    f : callable
+    *primals
+        The arguments of f: numbers, arrays, or containers of them.
+
+    Returns
+    -------
+    value
+        As f returns it.
+    pullback : callable
+        `pullback(ct)` for a cotangent of the structure and shapes of the value is J^T ct, the vector-Jacobian product:
+        of the primal's shape, for several primals a tuple. If every array of `ct` has one leading axis more, a batch
+        of cotangents, so has the result. It may be called many times; f is not run again.
+
+    Raises
+    ------
+    ValueError
+        From the pullback, if the cotangent does not fit the value.
+
+    Notes
+    -----
+    For complex numbers the transpose is that of the real inner product Re(conj(a) b), so that pullback(ct) is J^H ct
+    for a holomorphic f. The method: Linnainmaa (1976); Griewank and Walther, Evaluating Derivatives, ch. 3.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> value, pullback = dd.vjp(lambda W, x: W @ x, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
+    >>> value
+    array([3., 7.])
+    >>> pullback(np.array([1.0, 0.0]))
+    (array([[1., 1.],
+           [0., 0.]]), array([1., 2.]))
+    """
+    if not callable(f):
+        raise TypeError(f"vjp: the first argument must be a function, not {type(f).__name__}")
+    argnums = tuple(range(len(primals)))
+    call = Call("vjp", f, 0 if len(primals) == 1 else argnums, primals, {})
+    record = Record(call)
+    value = record.rebuild([number(own_copy(v)) for v in record.values])
+
+    def pullback(ct: Any) -> Any:
+        try:
+            seeds = [numeric(s, "pullback: the cotangent") for s in flatten_as(value, ct)]
+        except ValueError as error:
+            raise ValueError(f"pullback: the cotangent has another structure than the value: {error}") from None
+        shapes = [shape_of(v) for v in record.values]
+        have = [shape_of(s) for s in seeds]
+        lead = have[0][:1] if have and len(have[0]) == len(shapes[0]) + 1 else ()
+        for v, s, shape in zip(record.values, have, shapes):
+            if s != lead + shape:
+                batch = " (or one leading axis more, in all of them)"
+                raise ValueError(f"pullback: a cotangent has shape {s}, the value it belongs to {shape_of(v)}{batch}")
+        for v, s in zip(record.values, seeds):
+            if is_complex(s) and not is_complex(v):
+                raise TypeError("pullback: a cotangent is complex, but the value it belongs to is real")
+        return call.per_argument(record.pull([own_copy(s) for s in seeds], lead))
+
+    return value, pullback
+
+
+def jacobian_rows(
+    call: Call, chunk_size: int | None, record: Record, executor: Any = None, progress: bool = False
+) -> list[list[Any]]:
+    """For each leaf of the result the Jacobian blocks with respect to each leaf of the arguments, a row a cotangent."""
+    blocks = []
+    for k, v in enumerate(record.values):
+        m, shape = size_of(v), shape_of(v)
+        if type(v) is float and len(record.values) == 1 and not record.tape.complex:  # a gradient, without ceremony
+            blocks.append([_block(ct) for ct in record.pull([1.0])])
+            continue
+        if record.nodes[k] is None or m == 0:
+            blocks.append([_block(np.zeros(shape + shape_of(x), dtype_of(v))) for x in call.leaves])
+            continue
+        most = SEED_BYTES // (8 * max([m, *map(size_of, call.leaves)]))
+        chunk = chunk_of(call.name, m, chunk_size, most, executor)
+        turns = (1, 1j) if is_complex(v) else (1,)
+        jobs = [(k, turn, start, min(start + chunk, m)) for turn in turns for start in range(0, m, chunk)]
+        parts = passes(call.name, reverse_pass, record, jobs, executor, progress)
+        each = len(jobs) // len(turns)
+        whole = [
+            [g[0] if each == 1 else np.concatenate(g) for g in zip(*parts[i : i + each])]
+            for i in range(0, len(jobs), each)
+        ]
+        row = []
+        for j, x in enumerate(call.leaves):
+            first, second = whole[0][j], whole[1][j] if len(turns) > 1 else None
+            block = np.real(first) if is_complex(x) else first
+            if second is not None:
+                block = block + 1j * (np.real(second) if is_complex(x) else second)
+            if is_complex(x):
+                check_holomorphic(call, block, np.imag(first) + (0 if second is None else 1j * np.imag(second)))
+            block = np.reshape(block, shape + shape_of(x))
+            if block.dtype != dtype_of(v) and not is_complex(x):
+                block = block.astype(dtype_of(v))
+            row.append(_block(block))
+        blocks.append(row)
+    return blocks
+
+
+def reverse_pass(record: Record, k: int, turn: Any, start: int, stop: int) -> list[Any]:
+    """Rows start to stop, times `turn`, of the Jacobian of the result's leaf k for each leaf of the arguments."""
+    v, p = record.values[k], stop - start
+    ct = np.zeros((p, size_of(v)), dtype_of(v))
+    ct[np.arange(p), np.arange(start, stop)] = turn
+    seeds: list[Any] = [None] * len(record.values)
+    lead = () if p == 1 else (p,)
+    seeds[k] = ct.reshape(lead + shape_of(v))[()] if lead or shape_of(v) else number(ct[0, 0])
+    got = record.pull(seeds, lead)
+    return got if lead else [np.reshape(g, (1, *shape_of(x))) for x, g in zip(record.call.leaves, got)]
+
+
+def _block(block: Any) -> Any:
+    if shape_of(block):
+        return block.copy() if isinstance(block, DualArray) else np.ascontiguousarray(block)
+    block = block[()] if hasattr(block, "shape") else block
+    return number(block)
+
+
+def better_reversed(record: Record) -> bool:
+    """Whether mode="auto" goes on in reverse: fewer results than arguments, by the cost of a pass of either kind.
+
+    A batch of cotangents costs about twice as much an element as a batch of tangents, since it reads what was stored.
+    """
+    n = sum(size_of(x) for x in record.call.leaves)
+    m = sum(size_of(plain(v)) for v in record.values)
+    return 2 * m <= n

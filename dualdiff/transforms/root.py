@@ -1,0 +1,178 @@
+"""Implicit functions: `define_root`, the root of an equation as a differentiable function of its parameters."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.dual import Dual
+from ..core.engine import finish
+from ..core.errors import NotDifferentiableError, user_line
+from ..core.making import numeric
+from ..core.pytree import flatten
+from ..core.table import Plan, plain, shape_of
+from ..core.tangents import gather, join, linear
+from ..run.call import Call, Function, dtype_of, is_complex, own_copy, size_of
+from .custom import Custom, cut, moves, name_of, numbers_of, pack, pack_many
+from .forward import value_and_jacobian
+from .reverse import Record
+
+__all__ = ["define_root"]
+
+
+def define_root(equation: Function, solve: Function | None = None, *, tol: float = 1e-4) -> Any:
+    """The root x(p, ...) of equation(x, p, ...) = 0 as a differentiable function of p, whatever finds it.
+
+    The implicit function theorem: dx = -(dg/dx)⁻¹ (dg/dp) dp. One linear system with the Jacobian of the equation at
+    the root, in every mode; the iterations of the solver are neither differentiated nor seen.
+
+    Parameters
+    ----------
+    equation : callable
+        `equation(x, *params)` returns as many numbers as x has: zero at the root. Differentiable by dualdiff. For a
+        minimiser it is the gradient, `lambda x, p: dd.gradient(objective)(x, p)`; for a fixed point `h(x, p) - x`.
+    solve : callable, optional
+        `solve(*params, **options)` returns the root, a number or an array, by any method. It is called with plain
+        numbers. Keyword arguments are its own (a guess, a tolerance), and are constants. Without it, a decorator.
+    tol : float
+        How far from the root, measured by a Newton step relative to max(1, |x|), `solve` may end: farther away the
+        derivative would be wrong.
+
+    Returns
+    -------
+    callable
+        `solve`, which also takes numbers, arrays, or containers of them, with tangents.
+
+    Raises
+    ------
+    ValueError
+        If what `solve` returns is no root, or not of the equation's size.
+    numpy.linalg.LinAlgError
+        If the Jacobian of the equation is singular at the root: it is no differentiable function of the parameters.
+
+    See Also
+    --------
+    define_rule : for a function whose derivative is known.
+
+    Examples
+    --------
+    >>> import dualdiff as dd
+    >>> from scipy.optimize import brentq
+    >>> root = dd.define_root(lambda x, p: x**3 + x - p, lambda p: brentq(lambda x: x**3 + x - p, 0, p))
+    >>> round(dd.derivative(root)(2.0), 10), round(dd.derivative(root, order=2)(2.0), 10)
+    (0.25, -0.09375)
+    """
+    name_of("define_root", equation)
+    if solve is None:
+        return functools.partial(define_root, equation, tol=tol)
+    root = _Root(name_of("define_root", solve), equation, solve, tol)
+    root.primitive = Custom(solve, root)
+    return root.primitive
+
+
+class _Root:
+    """The rule of a root: at the values of one level, which may move in outer derivatives, a linear system."""
+
+    primitive: Any
+
+    def __init__(self, name: str, equation: Function, solve: Function, tol: float) -> None:
+        self.name, self.equation, self.solve, self.tol = name, equation, solve, tol
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if moves(options):
+            raise NotDifferentiableError(
+                f"a keyword of {self.name} was given a number with a tangent{user_line()}: parameters of the equation "
+                "are passed by position; of a guess pass dd.value(x0)"
+            )
+        parts = [flatten(p) for p in args]
+        leaves = [numeric(x, f"{self.name}: a parameter") if moves(x) else x for part, _ in parts for x in part]
+        at = [i for i, x in enumerate(leaves) if isinstance(x, Dual)]
+
+        def fill(values: Sequence[Any]) -> list[Any]:
+            new = list(leaves)
+            for i, v in zip(at, values):
+                new[i] = v
+            new, filled = [own_copy(v) for v in new], []
+            for part, rebuild in parts:
+                filled.append(rebuild(new[: len(part)]))
+                new = new[len(part) :]
+            return filled
+
+        def value(*values: Any) -> Any:
+            if moves(values):
+                return self(*fill(values), **options)
+            x = self.solve(*fill(values), **options)
+            if isinstance(x, tuple) or hasattr(x, "x") or hasattr(x, "root"):
+                raise TypeError(f"{self.name} must return the root itself, not {type(x).__name__}: .x or .root of it")
+            x = own_copy(numeric(x, f"the root of {self.name}"))
+            g = self.equation(own_copy(x), *fill(values))
+            numbers_of(g, f"the equation of {self.name}", 0)  # which may not know of numbers that solve does not
+            return x
+
+        def tangent(x: Any, values: Any, ts: Any) -> Any:
+            return self.tangent(x, fill(values), parts, {at[k]: t for k, t in enumerate(ts) if t is not None})
+
+        return finish(Plan(tuple(leaves[i] for i in at), value, tangent), self.primitive, args, options)
+
+    def tangent(self, x: Any, params: list[Any], parts: Any, ts: dict[int, Any]) -> Any:
+        """dx = -(dg/dx)⁻¹ (dg/dp) dp as one linear function of the parameters that move; its transpose likewise."""
+        g, a = value_and_jacobian(self.equation)(x, *params)
+        n, shape = size_of(x), shape_of(x)
+        if isinstance(g, dict | tuple) or size_of(g) != n:
+            raise ValueError(f"{self.name}: the equation must return as many numbers as x has, {n}, in one array")
+        a = np.reshape(a, (n, n))
+        if n:
+            _check_root(self.name, plain(a), np.reshape(plain(g), -1), np.reshape(plain(x), -1), self.tol)
+
+        # the equation as a function of the arguments that move, all leaves of which have a place among the seeds
+        starts = np.cumsum([0] + [len(part) for part, _ in parts])
+        moving = [k for k in range(len(params)) if any(starts[k] <= i < starts[k + 1] for i in ts)]
+        call = Call(self.name, self.equation, tuple(k + 1 for k in moving), (own_copy(x), *params), {})
+        place = {int(i): j for j, i in enumerate(i for k in moving for i in range(starts[k], starts[k + 1]))}
+        ins = [call.leaves[place[i]] for i in ts]
+        ends = np.cumsum([0] + [size_of(v) for v in ins])
+
+        def forth(v: Any) -> Any:
+            lead = shape_of(v)[:-1]
+            seeds = [np.zeros(lead + shape_of(leaf), dtype_of(plain(leaf))) for leaf in call.leaves]
+            for i, y, start, stop in zip(ts, ins, ends, ends[1:]):
+                part = cut(start, stop, shape_of(y))[len(lead)](v)
+                seeds[place[i]] = part if is_complex(y) or not is_complex(part) else np.real(part)
+            _, (dg,), _ = call.run(seeds)
+            if dg is None:
+                return np.zeros((*lead, n))
+            dg = np.reshape(dg, (*lead, n))
+            return -(np.linalg.solve(a, dg.T).T if lead else np.linalg.solve(a, dg))
+
+        record = functools.cache(lambda: Record(call))
+
+        def back(ct: Any) -> Any:
+            lead, adjoint = shape_of(ct)[:-1], np.conj(a).T
+            ct = -(np.linalg.solve(adjoint, ct.T).T if lead else np.linalg.solve(adjoint, ct))
+            pulled = record().pull([np.reshape(ct, lead + shape_of(g)) if shape_of(g) or lead else ct[0]], lead)
+            return (pack_many if lead else pack)([pulled[place[i]] for i in ts])
+
+        packed = join(list(ts.values()), [shape_of(v) for v in ins], pack, pack_many)
+        return gather(linear(packed, (int(ends[-1]),), forth, back), (n,), *cut(0, n, shape))
+
+
+def _check_root(name: str, a: Any, g: Any, x: Any, tol: float) -> None:
+    """Raise unless x is a root, as far as a Newton step can tell, and the Jacobian a of the equation is regular."""
+    singular = f"{name}: the Jacobian of the equation is singular at {x}: the root has no derivative there"
+    if not (np.all(np.isfinite(a)) and np.all(np.isfinite(g))):
+        raise ValueError(f"{name}: the equation or its Jacobian is not finite at {x}, which is no root")
+    with np.errstate(all="ignore"):
+        scaled = a / np.max(np.abs(a), axis=1, keepdims=True)  # whatever the units of equations and unknowns
+        scaled = scaled / np.max(np.abs(scaled), axis=0)
+        if not np.all(np.isfinite(scaled)) or not np.linalg.cond(scaled, 1) * np.finfo(a.dtype).eps < 1:
+            raise np.linalg.LinAlgError(singular)
+        step = np.max(np.abs(np.linalg.solve(a, g)))
+    if not step <= tol * max(1, np.max(np.abs(x))):
+        raise ValueError(
+            f"{name}: {x} is no root of the equation, from which a Newton step of {step:.2g} leads away: its "
+            "derivative would be wrong; let the solver iterate further, or see whether it solves the same equation "
+            "(tol= sets how far off is allowed)"
+        )
