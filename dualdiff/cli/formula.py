@@ -19,6 +19,7 @@ import numpy as np
 from ..core.dual import Dual, relu
 from ..rules import ELEMENTWISE, PLAIN
 from ..rules import FUNCTIONS as RULES
+from ..show.text import element_names
 
 LONGEST, LARGEST = 10_000, 100  # characters of a formula or value; numbers that a formula takes, a direction each
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
@@ -73,7 +74,7 @@ def parse(text: str) -> ast.expr:
 
     >>> parse("x.__class__")
     Traceback (most recent call last):
-    dualdiff.formula.CommandError: 'x.__class__' can't be used in a formula
+    dualdiff.cli.formula.CommandError: 'x.__class__' can't be used in a formula
     """
     text = " ".join(text.split())
     if not 0 < len(text) <= LONGEST:
@@ -312,9 +313,4 @@ def as_function(text: str, inputs: dict[str, Any]) -> Callable[..., Any]:
 
 
 def directions(inputs: dict[str, Any]) -> list[str]:
-    return [f"d/d{place}" for name, x in inputs.items() for place in places(name, x)]
-
-
-def places(label: str, x: Any) -> list[str]:
-    """A label for each element: x for a number, x[0], x[1], ... for a vector."""
-    return [label + (f"[{','.join(map(str, index))}]" if index else "") for index in np.ndindex(np.shape(x))]
+    return [f"d/d{place}" for name, x in inputs.items() for place in element_names(name, x)]

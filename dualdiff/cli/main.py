@@ -25,7 +25,7 @@ import numpy as np
 
 from ..check.coverage import coverage
 from ..core.pytree import flatten
-from ..show.rows import shown, table
+from ..show.text import Table, element_names, shown
 from ..show.trace import Trace, trace
 from ..transforms.forward import value_and_jacobian
 from .formula import (
@@ -40,7 +40,6 @@ from .formula import (
     evaluate,
     match_names,
     near,
-    places,
     read_values,
 )
 
@@ -127,8 +126,10 @@ def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[st
     if len(results) == 1 and np.ndim(results[0][1]) == 0:
         parts = np.split(results[0][2][0], np.cumsum([np.size(x) for x in inputs.values()]))
         return [*lines, "", *[f"df/d{n} = {show(p.reshape(np.shape(x)))}" for (n, x), p in zip(inputs.items(), parts)]]
-    rows = [[at, *map(show, row)] for label, v, jacobian in results for at, row in zip(places(label, v), jacobian)]
-    return [*lines, "", *table([["Jacobian", *directions(inputs)], *rows], 1)]
+    rows = [
+        [at, *map(show, row)] for label, v, jacobian in results for at, row in zip(element_names(label, v), jacobian)
+    ]
+    return [*lines, "", *Table(["Jacobian", *directions(inputs)], rows, "<|>").lines()]
 
 
 ASCII = str.maketrans("│─┼×↓↑←→", "|-+*v^<>")
@@ -211,8 +212,11 @@ def run(argv: Sequence[str]) -> None:
     widest = math.inf if options.full else shutil.get_terminal_size((120, 24)).columns
     f = load(targets[0])
     if f is None and not (options.trace or options.reverse or options.graph):
-        results, rows = evaluate(targets[0], inputs, show if options.full else functools.partial(show, limit=8))
-        return write([*report(results, inputs, show), *(["", *table(rows, 3, widest)] if inputs else [])])
+        results, (head, *rows) = evaluate(
+            targets[0], inputs, show if options.full else functools.partial(show, limit=8)
+        )
+        lines = report(results, inputs, show)
+        return write([*lines, "", *Table(head, rows, "<<>|>").lines(widest)] if inputs else lines)
     if f is None:
         f = call = as_function(targets[0], inputs)
     else:
@@ -268,5 +272,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dualdiff: {message}", file=sys.stderr)
         return 2
     return 0
-
-

@@ -6,7 +6,6 @@ how), and is the same every time. Only seconds are measured.
 
 from __future__ import annotations
 
-import html
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +13,8 @@ from typing import Any
 
 from ..run.call import Argnums, Call, Function
 from .count import Cost, Counts, costs_of, count
-from .timing import amount, timed
+from .text import Table, amount, counted, times
+from .timing import timed
 
 __all__ = ["Cost", "CostReport", "Counts", "SweepReport", "compare_cost", "sweep"]
 
@@ -34,35 +34,6 @@ _NAMES = {
 
 def _ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
-
-
-def _times(x: float | None) -> str:
-    return "–" if x is None else f"{x:,.0f}" if x >= 99.95 else f"{x:.1f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    widths = [max(len(r[k]) for r in [head, *rows]) for k in range(len(head))]
-    lines = [head, ["-" * w for w in widths], *rows]
-    return "\n".join(
-        "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths))).rstrip()
-        for line in lines
-    )
-
-
-def _html(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        sides = ["left"] + ["right"] * (len(cells) - 1)
-        made = (f'<{tag} style="text-align:{side}">{html.escape(c)}</{tag}>' for c, side in zip(cells, sides))
-        return f"<tr>{''.join(made)}</tr>"
-
-    body = "".join(line(r, "td") for r in rows)
-    end = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    title = html.escape(title)
-    return f"<table><caption>{title}</caption><thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>{end}"
-
-
-def _many(k: int, what: str) -> str:
-    return f"{k:,} {what}{'s' * (k != 1)}"
 
 
 def _pyplot(who: str) -> Any:
@@ -105,9 +76,9 @@ class CostReport:
         if forward != reverse:
             more, less = ("Forward", "reverse") if forward > reverse else ("Reverse", "forward")
             low, high = sorted((forward, reverse))
-            versus = f"{more} mode needs {_times(_ratio(high, low))} times the operations of {less} mode"
+            versus = f"{more} mode needs {times(_ratio(high, low))} times the operations of {less} mode"
         best = {quantity: self._least(quantity) for quantity in ("operations", "bytes")}
-        fewest, least = (f"{_NAMES[k]} ({_times(self.ratio(k, q))} times f)" for q, k in best.items())
+        fewest, least = (f"{_NAMES[k]} ({times(self.ratio(k, q))} times f)" for q, k in best.items())
         return f"Fewest operations: {fewest}. Least stored: {least}. {versus}."
 
     @property
@@ -125,7 +96,8 @@ class CostReport:
             "estimated": list(self.estimated),
         }
 
-    def _parts(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+    def table(self) -> Table:
+        """All of it as a table."""
         c = self.counts
         timed = any(cost.seconds is not None or cost.note for cost in self.costs.values())
         head = ["method", "passes", "primitives", "operations", "× f", "stored", "× f"] + ["time", "× f"] * timed
@@ -134,10 +106,10 @@ class CostReport:
             if not timed and cost.operations is None:
                 continue
             row = [_NAMES[key], amount(cost.passes), amount(cost.primitives), amount(cost.operations)]
-            row += [_times(self.ratio(key)), amount(cost.bytes, "B"), _times(self.ratio(key, "bytes"))]
+            row += [times(self.ratio(key)), amount(cost.bytes, "B"), times(self.ratio(key, "bytes"))]
             if timed:
                 mark = "~" if cost.seconds is not None and cost.note else ""
-                row += [mark + amount(cost.seconds, "s"), _times(self.ratio(key, "seconds"))]
+                row += [mark + amount(cost.seconds, "s"), times(self.ratio(key, "seconds"))]
             if cost.note.startswith("not run"):
                 notes.append(f"{_NAMES[key]}: {cost.note}.")
             rows.append(row)
@@ -145,18 +117,17 @@ class CostReport:
             notes.append("~: extrapolated from fewer passes.")
         if self.estimated:
             notes.append(f"Guessed, two operations an element: {', '.join(self.estimated)}.")
-        size = f"n = {_many(c.n, 'argument')}, m = {_many(c.m, 'result')}, {_many(c.primitives, 'primitive')}"
+        size = f"n = {counted(c.n, 'argument')}, m = {counted(c.m, 'result')}, {counted(c.primitives, 'primitive')}"
         title = f"The Jacobian of {self.name}: {size}"
-        return title, head, rows, [*self.summary.replace(". ", ".\n").splitlines(), *notes]
+        return Table(head, rows, "<>", title, [*self.summary.replace(". ", ".\n").splitlines(), *notes])
 
     def __str__(self) -> str:
-        title, head, rows, notes = self._parts()
-        return "\n".join([title, "", _table(head, rows), "", *notes])
+        return str(self.table())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _html(*self._parts())
+        return self.table().html()
 
     def plot(self) -> Any:
         """A matplotlib figure: operations, bytes and, if measured, seconds of every method over those of f."""
@@ -176,7 +147,7 @@ class CostReport:
             for y, (key, r) in enumerate(zip(keys, ratios)):
                 if r:
                     ax.barh(y, r - low, left=low, height=0.7, color=_COLOURS[key.split("_")[0]])
-                ax.annotate(_times(r), (r or low, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
+                ax.annotate(times(r), (r or low, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
             ax.set_xscale("log")
             ax.set_xlim(low, high * (high / low) ** 0.3)
             ax.axvline(1, color="0.4", linewidth=0.8, linestyle=":")
@@ -184,7 +155,7 @@ class CostReport:
             ax.spines[["top", "right"]].set_visible(False)
         axes[0].set_yticks(range(len(keys)), [_NAMES[k] for k in keys])
         axes[0].invert_yaxis()
-        fig.suptitle(self._parts()[0], fontsize=11)
+        fig.suptitle(self.table().title, fontsize=11)
         fig.tight_layout()
         return fig
 
@@ -272,7 +243,8 @@ class SweepReport:
         rows = [{"n": n, "m": m, **r.data} for (n, m), r in self.reports.items()]
         return {"rows": rows, "crossing": {str(m): n for m, n in self.crossing.items()}, "summary": self.summary}
 
-    def _parts(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+    def table(self) -> Table:
+        """All of it as a table."""
         timed = any(r.costs["f"].seconds is not None for r in self.reports.values())
         quantities = {"operations": "operations", "bytes": "stored", **({"seconds": "time"} if timed else {})}
         pairs = [f"{mode} {q}" for q in quantities.values() for mode in ("forward", "reverse")]
@@ -281,20 +253,19 @@ class SweepReport:
         for (n, m), r in self.reports.items():
             row = [f"{n:,}", f"{m:,}"]
             for q in quantities:
-                row += [_times(r.ratio(key, q)) for key in ("forward_vector", "reverse_vector")]
+                row += [times(r.ratio(key, q)) for key in ("forward_vector", "reverse_vector")]
             a, b = (r.costs[k].operations or 0 for k in ("forward_vector", "reverse_vector"))
             rows.append([*row, "forward" if a < b else "reverse" if b < a else "equal"])
         title = "Costs over that of one evaluation of f; all directions, or cotangents, at once"
-        return title, head, rows, [self.summary]
+        return Table(head, rows, ">", title, [self.summary])
 
     def __str__(self) -> str:
-        title, head, rows, notes = self._parts()
-        return "\n".join([title, "", _table(head, rows, 0), "", *notes])
+        return str(self.table())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _html(*self._parts())
+        return self.table().html()
 
     def plot(self) -> Any:
         """A matplotlib figure: operations of forward (solid) and reverse mode (dashed) over n, a colour for each m."""

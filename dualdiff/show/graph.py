@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .rows import cell
+from .text import Table, cell
 from .trace import Row, Trace, factor
 
 DRAWN = 60  # nodes that are laid out here; Graphviz is for more
@@ -24,29 +24,14 @@ DIGITS = 4
 
 
 def html_table(trace: Trace) -> str:
-    """One table; its colours are the page's own, so that it fits light and dark ones."""
-    sums, line = trace.sums(), "border-bottom:1px solid rgba(128,128,128,.45);"
-    left, right, bar = "text-align:left;", "text-align:right;", "border-left:1px solid rgba(128,128,128,.45);"
-    first = [right + bar] * bool(trace.directions)
-    styles = [left, left, right, *first, *[right] * (len(trace.directions) - 1), right + bar, left]
-    forward = [f"{d} ↓" for d in trace.directions]
-    heads = ["v", "operation", "value", *forward, "adjoint ↑", "= adjoint there × local derivative"]
-    lines = [
+    """One table: values and tangents to be read downwards, adjoints upwards."""
+    sums, forward = trace.sums(), [f"{d} ↓" for d in trace.directions]
+    head = ["v", "operation", "value", *forward, "adjoint ↑", "= adjoint there × local derivative"]
+    rows = [
         [trace.label(row), row.operation, cell(row.value), *map(cell, row.tangent), cell(row.adjoint), sums[row.name]]
         for row in trace.rows
     ]
-    pad = "padding:2px 10px;white-space:nowrap;"
-    head = "".join(f'<th style="{pad}{line}{s}">{escape(h)}</th>' for h, s in zip(heads, styles))
-    body = [
-        "<tr>" + "".join(f'<td style="{pad}{s}">{escape(c)}</td>' for c, s in zip(cells, styles)) + "</tr>"
-        for cells in lines
-    ]
-    style = "border-collapse:collapse;font-variant-numeric:tabular-nums;"
-    return (
-        f'<div style="overflow-x:auto"><table style="{style}"><thead><tr>{head}</tr></thead>\n<tbody>'
-        + "\n".join(body)
-        + "</tbody></table></div>"
-    )
+    return Table(head, rows, "<<>" + ("|" + ">" * len(forward) if forward else "") + "|><").html()
 
 
 # ---------------------------------------------------------------- graphs as text

@@ -1,9 +1,8 @@
-"""The steps of a recorded run, written down: numbers and tables as text, operations as a reader would write them."""
+"""The steps of a recorded run, written down: operations as a reader would write them."""
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
 from typing import Any
 
@@ -12,50 +11,7 @@ import numpy as np
 from ..core.dual import Dual
 from ..core.table import plain
 from ..spaces.recorded import Recorded
-
-WHOLE = 8  # arrays of up to so many elements are shown whole, larger ones by shape and norm
-
-# ---------------------------------------------------------------- numbers and tables as text
-
-
-def shown(x: Any, digits: int, limit: float = math.inf) -> str:
-    """A number, whole ones in full, or an array on one line; of a long axis the first three elements and the last.
-
-    >>> shown(6.0, 6), shown(2 / 3, 3), shown([-0.0, 1e-9], 6), shown(np.arange(9.0), 6, limit=8)
-    ('6', '0.667', '[0, 1e-09]', '[0, 1, 2, ..., 8]')
-    """
-    x = np.asarray(x)
-    if x.ndim:
-        cells = [shown(part, digits, limit) for part in (x if len(x) <= limit else [*x[:3], x[-1]])]
-        return f"[{', '.join(cells if len(x) <= limit else [*cells[:3], '...', cells[3]])}]"
-    v = x.item()
-    if isinstance(v, float) and v.is_integer() and abs(v) < 1e15:
-        return str(int(v))
-    return str(v) if isinstance(v, bool) else f"{v:.{digits}g}"
-
-
-def table(lines: list[list[str]], fixed: int, widest: float = math.inf) -> list[str]:
-    """Aligned columns under a header, a bar after the first `fixed`; of too many columns the first and the last."""
-    widths = [max(map(len, column)) + 2 for column in zip(*lines)]
-    if sum(widths) > widest:
-        keep = max(fixed + 1, sum(np.cumsum(widths) < widest - widths[-1] - 5))
-        if keep < len(widths) - 2:
-            return table([[*line[:keep], "...", line[-1]] for line in lines], fixed)
-    rows = []
-    for line in lines:
-        cells = [c.ljust(w - 2) if k < min(fixed, 2) else c.rjust(w - 2) for k, (c, w) in enumerate(zip(line, widths))]
-        rows.append(f"{'  '.join(cells[:fixed])} │ {'  '.join(cells[fixed:])}".rstrip())
-    rows.insert(1, "".join("┼" if k == rows[0].index("│") else "─" for k in range(len(rows[0]))))
-    return rows
-
-
-def cell(x: Any, digits: int = 6, short: bool = False) -> str:
-    """A value in a table: a small array whole, a large one by its shape and, unless `short`, its norm."""
-    if np.size(x) <= WHOLE:
-        return shown(x, digits)
-    shape = "×".join(map(str, np.shape(x)))
-    return f"({shape})" if short else f"({shape}) norm {shown(np.linalg.norm(np.ravel(x)), min(digits, 4))}"
-
+from .text import WHOLE, shape_text, shown
 
 # ---------------------------------------------------------------- taking down the steps
 
@@ -174,7 +130,7 @@ def constant(x: Any) -> str:
     if isinstance(x, str) or x is None or isinstance(x, bool | int):
         text = repr(x)
     elif isinstance(x, float | complex | np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fciub":
-        text = shown(x, 6) if np.size(x) <= WHOLE else f"array({'×'.join(map(str, np.shape(x)))})"
+        text = shown(x, 6) if np.size(x) <= WHOLE else f"array({shape_text(np.shape(x))})"
     else:
         text = getattr(x, "__name__", None) or type(x).__name__
     return text.replace("{", "{{").replace("}", "}}")

@@ -16,6 +16,7 @@ from ..core.pytree import flatten
 from ..run.call import Call, forward_pass, is_complex, local_sweep, own_copy, size_of
 from ..transforms.reverse import Record, reverse_pass
 from .count import Cost
+from .text import amount
 
 _RUN_BYTES = 2**30  # what a method may store to be timed
 _PATIENCE = 50  # and how many times the time asked for it may take; a second is always granted
@@ -127,15 +128,3 @@ def timed(call: Call, costs: Mapping[str, Cost], budget: float) -> dict[str, Cos
                 note = "not run: tangents do not stay row-local"
         made[key] = replace(cost, seconds=seconds, note=note)
     return made
-
-
-def amount(x: float | None, unit: str = "") -> str:
-    """A number for people: whole as long as it is short, then with a prefix."""
-    if x is None:
-        return "–"
-    if x == 0 or (unit == "" and x < 1e7) or (unit == "B" and x < 9999.5) or (unit == "s" and x >= 999.5):
-        return f"{x:,.0f} {unit}".strip()
-    x, prefixes = (x * 1e9, ["n", "µ", "m", ""]) if unit == "s" else (x, ["", "k", "M", "G", "T", "P", "E"])
-    while x >= 999.5 and len(prefixes) > 1:
-        x, prefixes = x / 1000, prefixes[1:]
-    return f"{x:.3g} {prefixes[0]}{unit}".strip()

@@ -24,7 +24,8 @@ from ..run.call import Call, Function, dtype_of, is_complex, number, size_of
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine
 from ..transforms.reverse import Record
-from .rows import Step, Steps, cell, constant, table
+from .rows import Step, Steps, constant
+from .text import Table, cell, element_names, shape_text
 
 __all__ = ["Row", "Trace", "trace"]
 
@@ -335,10 +336,8 @@ def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any
         n = sum(sizes)
         if not 0 < n <= MOST_SEEDS:
             return [], None
-        from ..cli.formula import places
-
         blocks = np.split(np.eye(n), np.cumsum(sizes)[:-1], axis=1)
-        labels = [f"d/d{place}" for name, x in zip(names, call.leaves) for place in places(name, x)]
+        labels = [f"d/d{place}" for name, x in zip(names, call.leaves) for place in element_names(name, x)]
         return labels, [b.reshape(n, *shape_of(x)).astype(dtype_of(x)) for b, x in zip(blocks, call.leaves)]
     parts = (seed,) if len(call.args) == 1 else tuple(seed) if np.iterable(seed) else ()
     if len(parts) != len(call.args):
@@ -364,7 +363,7 @@ def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any
 def factor(local: Any, digits: int) -> str:
     """A local derivative as it multiplies an adjoint: for complex numbers the conjugate, for the transpose of f'."""
     if local is None or np.ndim(local) > 2:
-        return "J" if local is None else f"J({'×'.join(map(str, np.shape(local)))})"
+        return "J" if local is None else f"J({shape_text(np.shape(local))})"
     text = cell(local, digits, short=True)
     return f"conj({text})" if np.iscomplexobj(local) else text
 
@@ -413,20 +412,17 @@ class Trace:
     def text(self, tangents: bool = True, adjoints: bool = True, digits: int = 6, widest: float = math.inf) -> str:
         """The tables, of values with or without tangents, and of adjoints from the last row to the first."""
         head = ["forward ↓", "operation", *(["value", *self.directions] if tangents else ["value"])]
-        lines = [head]
+        rows = []
         for row in self.rows:
             ts = [cell(t, digits) for t in row.tangent] if tangents else []
-            lines.append([self.label(row), row.operation, cell(row.value, digits), *ts])
-        out = table(lines, 3 if len(head) > 3 else 2, widest)
+            rows.append([self.label(row), row.operation, cell(row.value, digits), *ts])
+        out = Table(head, rows, "<<>|>" if len(head) > 3 else "<<|>").lines(widest)
         if adjoints:
             sums = self.sums(digits)
-            lines = [[self.label(row), cell(row.adjoint, digits), sums[row.name]] for row in reversed(self.rows)]
-            lines.insert(0, ["reverse ↑", "adjoint", "= sum over the uses: adjoint there × local derivative"])
-            wide = [max(len(line[k]) for line in lines) for k in (0, 1)]
-            back = [f"{a:<{wide[0]}}  {b:>{wide[1]}} │ {c}" for a, b, c in lines]
-            back.insert(1, "─" * (wide[0] + wide[1] + 3) + "┼" + "─" * (max(map(len, back)) - wide[0] - wide[1] - 4))
-            out += ["", *back]
-        return "\n".join(line.rstrip() for line in out)
+            head = ["reverse ↑", "adjoint", "= sum over the uses: adjoint there × local derivative"]
+            rows = [[self.label(row), cell(row.adjoint, digits), sums[row.name]] for row in reversed(self.rows)]
+            out += ["", *Table(head, rows, "<>|<").lines()]
+        return "\n".join(out)
 
     def __str__(self) -> str:
         return self.text()
