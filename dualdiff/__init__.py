@@ -14,7 +14,7 @@ from .core.errors import (
     StructureLostError,
     TangentLossError,
 )
-from .core.kinks import NonsmoothPoint, find_kinks, kinks
+from .core.kinks import NonsmoothPoint, kinks
 from .show.trace import trace
 from .transforms.custom import define_rule
 from .transforms.forward import (
@@ -26,6 +26,7 @@ from .transforms.forward import (
     value_and_gradient,
     value_and_jacobian,
 )
+from .transforms.kinks import find_kinks
 from .transforms.reverse import vjp
 from .transforms.root import define_root
 from .transforms.taylor import taylor

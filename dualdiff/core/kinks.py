@@ -34,7 +34,7 @@ from .errors import KinkError, KinkWarning, place, user_call, user_line
 from .table import KINKS, Elementwise, Kink, axes_of, plain, shape_of
 from .tangents import Structured, hush, unhush
 
-__all__ = ["NonsmoothPoint", "find_kinks", "kinks"]
+__all__ = ["NonsmoothPoint", "kinks"]
 
 _MODES = ("subgradient", "lexicographic", "warn", "raise")
 
@@ -160,54 +160,6 @@ def lexicographic() -> bool:
     """Whether ties are to be decided by the tangents: sweeps then need dense ones, all directions at once."""
     state = _STATE.get()
     return state is not None and state.mode == "lexicographic"
-
-
-def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[NonsmoothPoint]:
-    """The points, met on the way to f(x), where a primitive is not smooth, in the order in which they are met.
-
-    Parameters
-    ----------
-    f : callable of one argument
-    x : number, array_like, or container of them
-    tol : float
-        Points up to this distance from a kink are listed as well; by default only those exactly at it.
-
-    Returns
-    -------
-    list of NonsmoothPoint
-        Kinks; jumps (`sign`, `floor`, `//`, ...); branches (comparisons); and, where met exactly, singular points,
-        whose slope is inf or NaN: a tangent of exactly 0 hides there what the derivative is, as in `(x**3)**(1/3)` at
-        0. `int(x)`, `round(x)`, `math.floor(x)`, `argmax` and the like can't be seen.
-
-    Raises
-    ------
-    ValueError
-        If tol is negative or NaN.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> [p] = dd.find_kinks(lambda x: np.maximum(x[0], x[1]) + np.abs(x[1]), [1.0, 1.25], tol=0.5)
-    >>> p.primitive, p.distance, p.operands
-    ('np.maximum', -0.25, (1.0, 1.25))
-    """
-    from ..run.call import Call
-
-    if isinstance(tol, bool) or not isinstance(tol, float | int | np.number) or not tol >= 0:
-        raise ValueError(f"find_kinks: tol must be a number >= 0, not {tol!r}")
-    if not callable(f):
-        raise TypeError(f"find_kinks: the first argument must be a function, not {type(f).__name__}")
-
-    class Attempt(Call):
-        def once(self, seeds: Sequence[Any], buffers: bool = False) -> Any:
-            state.points.clear()  # f is run again where it stores into plain arrays
-            return super().once(seeds, buffers)
-
-    with _within("find", tol):
-        state: Any = _STATE.get()
-        call = Attempt("find_kinks", f, 0, (x,), {})
-        call.run([np.ones(shape_of(x), plain(x).dtype) if shape_of(x) else type(plain(x))(1) for x in call.leaves])
-        return list(state.points)
 
 
 # ---------------------------------------------------------------- what is met
