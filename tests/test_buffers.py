@@ -212,6 +212,39 @@ def test_nonlocal_variables_stay_shared() -> None:
     assert count == 2  # the sweep that failed, and the one that did not
 
 
+CALLS = 0
+
+
+def counted(x: Array) -> Array:
+    global CALLS
+    CALLS += 1
+    y = np.zeros(3)
+    y[:] = x
+    return y
+
+
+def count(x: Array) -> Array:
+    global CALLS
+    CALLS += 1
+    return x * 2
+
+
+def with_a_counter(x: Array) -> Array:
+    y = np.zeros(3)
+    y[:] = count(x)
+    return y
+
+
+def test_global_variables_are_written_where_they_are() -> None:
+    """A function that writes them is not followed: in a copy of it the writes would be lost."""
+    before = CALLS
+    with pytest.raises(TypeError, match=r"zeros_like\(x\)"):
+        dd.jacobian(counted)(POINT)
+    assert before + 2 == CALLS  # once more with what can be followed
+    np.testing.assert_array_equal(dd.jacobian(with_a_counter)(POINT), 2 * np.eye(3))
+    assert before + 4 == CALLS  # and again: in the sweep that failed, and in the one that did not
+
+
 def test_functions_without_buffers_run_once() -> None:
     calls = []
     dd.jacobian(lambda x: calls.append(1) or x * 2)(POINT)

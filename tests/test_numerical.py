@@ -1,5 +1,6 @@
 """Differences: weights, orders, shapes, dtypes, refusals; and checks, which must catch wrong derivatives."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -507,6 +508,17 @@ def test_a_gradient_needs_a_number_and_says_what_to_use():
 def test_a_derivative_of_arrays_must_be_elementwise(f):
     with pytest.raises(ValueError, match=r"use numerical\.jacobian"):
         numerical.derivative(f)(np.array([1.0, 2.0, 3.0, 4.0]))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 9])
+def test_a_swap_of_any_two_elements_is_not_elementwise(n):
+    """The function moves in groups of elements, told apart by the bits of their numbers: every bit counts."""
+    x = np.linspace(1.0, 2.0, n)
+    for i, j in itertools.combinations(range(n), 2):
+        order = np.arange(n)
+        order[[i, j]] = j, i
+        with pytest.raises(ValueError, match="other elements"):
+            numerical.derivative(lambda x, order=order: x[order] ** 2)(x)
 
 
 def test_a_shape_that_changes_is_an_error():

@@ -45,6 +45,16 @@ t = y.T; t[...] = t * z
 y = np.zeros_like(x); y[{i}] = z[{j}]; y = y + x
 z = np.array([y, z])[{i} % 2] + np.array([y[0], 1.0, z[{j}], 2.0])
 """.strip().splitlines()
+# Tangents passed on as they are, then written over: what was computed from them stays.
+PASSED_ON = """
+z = y + 1.0; y[{i}] = x[{j}] * z[{k}]
+z = +y; y[{i}:] *= 2.0; y = y * 1
+y = np.zeros_like(x); y[{i}] = z[{j}]; z = y + 1.0; y[{k}] = x[{i}]
+t = y - 2.0; y += x; y[{j}] = t[{i}]; z = t
+t = np.add(0.5, z); z[{k}] = y[{j}]; t[{i}] = 0.0; y = t
+z = y + np.array([1.0, 2.0, 3.0, 4.0]); z[{j}] *= y[{i}]
+t = y.copy(); y[{i}] = z[{j}]; z = t + z
+""".strip().splitlines()
 SINGULAR = """
 y = np.sqrt(np.abs(z))
 y = np.maximum(y, z)
@@ -69,6 +79,7 @@ y = np.linalg.norm(y) + z
 w = y[0]; y = np.where(w > 0, w, 0.0) * z
 z = np.stack([np.maximum(y[0], z[1]), np.sqrt(abs(y[1])), y[2], z[3]])
 """.strip().splitlines()
+SEEDS = [*range(100), 4743, 7182, 8644, 45954]
 
 
 def program(steps: list[str], seed: int, longest: int) -> tuple[str, Callable[[Any], Any]]:
@@ -99,9 +110,11 @@ def others(f: Callable[[Any], Any], x: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("seed", [*range(100), 4743, 7182, 8644, 45954])
-def test_views_and_assignments(seed: int) -> None:
-    source, f = program(SMOOTH, seed, 9)
+@pytest.mark.parametrize(
+    "steps, seed", [(SMOOTH, k) for k in SEEDS] + [(SMOOTH[::3] + PASSED_ON, k) for k in range(50)]
+)
+def test_views_and_assignments(steps: list[str], seed: int) -> None:
+    source, f = program(steps, seed, 9)
     x = np.random.default_rng(seed).normal(size=4)
     due = dd.jacobian(f, chunk_size=1)(x)
     for name, got in others(f, x).items():
