@@ -18,13 +18,13 @@ MODES: dict[str, dict[str, Any]] = {
     "sparse": {"sparse": True},
 }
 # Functions whose result has the tangent of y itself, and memory of its own.
-PASSING_ON = re.split(
-    r"\s{2,}|\n",
-    """y + 1.0  1.0 + y  +y  y - 1.0  np.add(y, 1.0)  np.positive(y)  y + np.ones(3)  np.maximum(y, -9.0)  np.conjugate(y)
+TEXT = """
+y + 1.0  1.0 + y  +y  y - 1.0  np.add(y, 1.0)  np.positive(y)  y + np.ones(3)  np.maximum(y, -9.0)  np.conjugate(y)
 np.clip(y, -9.0, 9.0)  np.sum(y, axis=())  np.where(True, y, 0.0)  np.concatenate([y])  np.array(y)  y.copy()
-np.copy(y)  y.astype(float)  np.nan_to_num(y)  y.flatten()  -(-y)  np.hstack([y])  np.roll(y, 0)  y[[0, 1, 2]]  np.repeat(y, 1)
-np.add(y, y * 0.0)  (y + 1.0) + (y * 0.0)  y + 1j * 0.0""",
-)
+np.copy(y)  y.astype(float)  np.nan_to_num(y)  y.flatten()  -(-y)  np.hstack([y])  np.roll(y, 0)  y[[0, 1, 2]]
+np.repeat(y, 1)  np.add(y, y * 0.0)  (y + 1.0) + (y * 0.0)  y + 1j * 0.0
+"""
+PASSING_ON = re.split(r"\s{2,}|\n", TEXT.strip())
 
 
 def jacobian(f: Any, x: Any, mode: str) -> Any:
