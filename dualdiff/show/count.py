@@ -14,10 +14,10 @@ the arguments, the slope's own scratch memory, Python's objects, and the Jacobia
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log2, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ..core.table import plain, shape_of
 from ..rules import ELEMENTWISE
 from ..run.call import Call, dtype_of, is_complex, size_of
 from ..spaces.cotangents import order
-from ..spaces.recorded import Combine, Contract, Gather, Join, Linear, Put, Recorded, Tape, Total
+from ..spaces.recorded import Combine, Contract, Gather, Linear, Put, Recorded, Tape
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,34 @@ class Counts:
     outputs: int  # bytes of the result
 
 
-class _Rows(list[Any]):
-    """The primitives as they are noted, each with the node of its result, which an assignment may exchange later."""
+class Primitive(NamedTuple):
+    """A primitive as it was noted, with the node of its result, which an assignment may exchange later."""
 
-    def append(self, row: Any) -> None:
-        super().append((*row, row[3].tangent))
+    function: Any
+    args: Any
+    options: Any
+    result: Any
+    node: Any
+
+
+class _Primitives(list[Any]):
+    def append(self, noted: Any) -> None:
+        super().append(Primitive._make((*noted, noted[3].tangent)))
 
 
 class _Log(Tape):
     """A tape that knows its copies of constants, which are no slopes."""
 
     def __init__(self) -> None:
-        super().__init__(_Rows())
+        super().__init__(_Primitives())
         self.copies: list[Any] = []
 
     def keep(self, w: Any) -> Any:
         self.copies.append(super().keep(w))
         return self.copies[-1]
 
+
+# ---------------------------------------------------------------- operations that only the primitive knows
 
 _MOVES = {np.real, np.imag, np.conj}
 _FACTOR = {  # operations for each element of the matrix and unit of its smaller side
@@ -72,84 +82,37 @@ _FACTOR = {  # operations for each element of the matrix and unit of its smaller
 }  # fmt: skip
 
 
-def _factor(function: Any, args: Any) -> int:
-    shape = shape_of(args[0])
-    return round(_FACTOR[function] * prod(shape) * min(shape[-2:]))
+def _factor(p: Primitive) -> int:
+    """Operations of a factorisation."""
+    if p.function not in _FACTOR:
+        return 0
+    shape = shape_of(p.args[0])
+    return round(_FACTOR[p.function] * prod(shape) * min(shape[-2:]))
 
 
-def _linear(node: Linear, function: Any, args: Any, estimated: dict[str, None]) -> tuple[int, int]:
-    """Operations once a sweep and for each direction of a linear function that only its rule knows."""
+def _linear(node: Linear, p: Primitive) -> int | None:
+    """Operations of a primitive's linear function on one tangent or cotangent, None if they are not known."""
     size = prod(node.shape)
     if node.function in _MOVES:
-        return 0, 0
-    if function is np.cumsum:
-        return 0, size
-    if function is np.linalg.solve:
-        return _factor(function, args), 2 * size * node.shape[-2]
-    if getattr(function, "__module__", "") == "numpy.fft":
-        return 0, round(5 * size * log2(max(*node.shape, 2)))
-    estimated[getattr(function, "__name__", str(function))] = None
-    return 0, 2 * size
-
-
-def _contract(node: Contract, back: bool = False) -> int:
-    """A product for each combination of indices, and an addition unless none is summed over."""
-    sizes: dict[str, int] = {}
-    for c, size in zip(node.weight_sub + node.sub, shape_of(node.weight) + node.shape):
-        sizes[c] = max(sizes.get(c, 1), size)
-    kept = node.sub if back else node.out
-    met = set(node.weight_sub + node.out if back else sizes)  # back, what was only summed over is broadcast
-    return prod(sizes[c] for c in met) * (2 if met - set(kept) else 1)
-
-
-def _moved(node: Gather) -> int:
-    return size_of(node.numbers if node.numbers is not None else node.move(np.empty(node.shape, np.int8)))
-
-
-def _forward(node: Any) -> int:
-    """Operations of a node on one tangent."""
-    if isinstance(node, Combine):
-        products = sum(
-            prod(np.broadcast_shapes(have, shape_of(plain(w))))
-            for have, w in zip(node.shapes, node.weights)
-            if type(w) is not int
-        )
-        return products + (len(node.weights) - 1) * prod(node.shape)
-    if isinstance(node, Total):
-        kept = prod(s for k, s in enumerate(node.shape) if k - len(node.shape) not in node.axes)
-        return max(prod(node.shape) - kept, 0)
-    return _contract(node) if isinstance(node, Contract) else 0
-
-
-def _backward(node: Any) -> tuple[int, list[int]]:
-    """Operations of its transpose on one cotangent, and how many elements that hands to each parent."""
-    if isinstance(node, Combine):
-        size, parts = prod(node.shape), [prod(have) for have in node.shapes]
-        return sum(size * (type(w) is not int) + size - part for w, part in zip(node.weights, parts)), parts
-    if isinstance(node, Gather):
-        return _repeats(node.numbers), [min(_moved(node), prod(node.shape))]
-    if isinstance(node, Join):
-        return _repeats(node.numbers), [stop - start for start, stop, _ in node.where]
-    if isinstance(node, Put):
-        return 0, [prod(node.shape), size_of(node.numbers)][: len(node.parents)]
-    return _contract(node, back=True) if isinstance(node, Contract) else 0, [prod(node.shape)]
-
-
-def _repeats(numbers: Any) -> int:
-    """How many elements are added to others, for they come from the same one."""
-    if numbers is None or not shape_of(numbers):
         return 0
-    numbers = np.asarray(numbers)
-    inside = numbers[numbers > 0]
-    return int(inside.size - np.unique(inside).size)
+    if p.function is np.cumsum:
+        return size
+    if p.function is np.linalg.solve:
+        return 2 * size * node.shape[-2]
+    if getattr(p.function, "__module__", "") == "numpy.fft":
+        return round(5 * size * log2(max(*node.shape, 2)))
+    return None
+
+
+# ---------------------------------------------------------------- memory
 
 
 def _bytes(x: Any) -> int:
     return size_of(x) * int(dtype_of(x).itemsize)
 
 
-def _root(x: Any) -> Any:
-    """The array that owns the memory of a view."""
+def _base(x: Any) -> Any:
+    """The array that a view is of, else x itself."""
     while isinstance(getattr(x, "base", None), np.ndarray):
         x = x.base
     return x
@@ -160,10 +123,9 @@ def _held(node: Any) -> Iterable[Any]:
     if not isinstance(node, Linear):
         yield from node.held()
         return
-    todo, seen = [node.transpose], set()
-    while todo:
-        f = todo.pop()
-        for cell in getattr(f, "__closure__", None) or ():
+    functions, seen = [node.transpose], set()
+    while functions:
+        for cell in getattr(functions.pop(), "__closure__", None) or ():
             try:
                 x = cell.cell_contents
             except ValueError:  # a name that has no value yet
@@ -172,48 +134,57 @@ def _held(node: Any) -> Iterable[Any]:
                 yield x
             elif callable(x) and id(x) not in seen:
                 seen.add(id(x))
-                todo.append(x)
+                functions.append(x)
+
+
+@dataclass
+class _Block:
+    """Memory of one value or, of views and assignments, several; from one primitive to another, by their numbers."""
+
+    size: int
+    born: int
+    used: int
 
 
 class _Memory:
-    """When each value of f is born and last used, a row a primitive; views and assignments share their operand's."""
+    def __init__(self) -> None:
+        self.blocks: list[_Block] = []
+        self.of: dict[Any, _Block] = {}
 
-    def __init__(self, leaves: Sequence[Any], xs: Sequence[Any]) -> None:
-        self.blocks: list[list[int]] = []  # bytes, first row, last row
-        self.of: dict[Any, list[int]] = {}
-        for leaf, x in zip(leaves, xs):
-            self.new(leaf, _bytes(x), 0)
-        self.inputs = list(leaves)
-
-    def new(self, node: Any, size: int, row: int) -> None:
-        self.of[node] = [size, row, row]
+    def new(self, node: Any, size: int, at: int) -> None:
+        self.of[node] = _Block(size, at, at)
         self.blocks.append(self.of[node])
 
-    def use(self, node: Any, row: int) -> None:
+    def use(self, node: Any, at: int) -> None:
         if node in self.of:
-            self.of[node][2] = max(self.of[node][2], row)
+            self.of[node].used = max(self.of[node].used, at)
 
-    def add(self, node: Any, row: int, value: Any) -> None:
+    def add(self, node: Any, at: int, value: Any) -> None:
+        """A node of the primitive number `at`, with the value if it is the result's node."""
         for parent in node.parents:
-            self.use(parent, row)
+            self.use(parent, at)
         if isinstance(node, Put) and node.parents[0] not in self.of:  # the first store into an array of zeros
-            self.new(node.parents[0], 8 * prod(node.shape), row)
-        view = isinstance(node, Put) or (isinstance(node, Gather) and node.numbers is None)
-        if view and node.parents[0] in self.of:
+            self.new(node.parents[0], 8 * prod(node.shape), at)
+        shares = isinstance(node, Put) or (isinstance(node, Gather) and node.numbers is None)
+        if shares and node.parents[0] in self.of:
             self.of[node] = self.of[node.parents[0]]
         elif value is not None:
             v = plain(value)
-            self.new(node, min(_bytes(v), _bytes(_root(v))), row)
+            self.new(node, min(_bytes(v), _bytes(_base(v))), at)
 
-    def peak(self, outputs: Sequence[Any]) -> int:
-        end = max((last for _, _, last in self.blocks), default=0)
-        for node in [*self.inputs, *outputs]:  # the caller holds the arguments
+    def peak(self, kept: Iterable[Any]) -> int:
+        """The most bytes at once, if the values of the nodes `kept` live to the end and others to their last use."""
+        end = max((block.used for block in self.blocks), default=0)
+        for node in kept:
             self.use(node, end)
         change = [0] * (end + 2)
-        for size, first, last in self.blocks:
-            change[first] += size
-            change[last + 1] -= size
+        for block in self.blocks:
+            change[block.born] += block.size
+            change[block.used + 1] -= block.size
         return max(itertools.accumulate(change))
+
+
+# ---------------------------------------------------------------- counting
 
 
 def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
@@ -221,71 +192,90 @@ def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
     tape = _Log()
     leaves = [Recorded(tape) for _ in call.leaves]
     values, outputs, _ = call.run(leaves)
-    rows = tape.rows or []
-    rows = [r for r in rows if r[3]._tag == rows[-1][3]._tag]  # of the last run, if f had to be run again
-    again = [k and bool(r[1]) and r[1] is rows[k - 1][1] for k, r in enumerate(rows)]  # another result of the same
-    rows = [r for r, known in zip(rows, again) if not known]
+    primitives = _last_run(tape.rows or [])
     backward = order(outputs)
-    program = order([*backward, *(r[4] for r in rows)])[::-1]
+    program = order([*backward, *(p.node for p in primitives)])[::-1]
+    groups = _nodes_of(primitives, program)
 
-    known = {id(_root(x)): x for x in tape.copies + call.leaves}  # values and constants: no slopes need computing
-    for _, args, _, result, _ in rows:
-        for x in map(plain, (*args, result)):
-            known[id(_root(x))] = x
+    costs = {node: node.cost() for node in program}
+    evaluation = factors = 0
     estimated: dict[str, None] = {}
-    linear: dict[Any, int] = {}
-    memory = _Memory(leaves, call.leaves)
-    evaluation = slopes = factors = tangent = cotangent = at = 0
-    for row, (function, args, _, result, last) in enumerate(rows):
-        costs = [0]  # of the maps that this primitive is made of
-        while at < len(program) and program[at].serial <= last.serial:
-            node, at = program[at], at + 1
-            memory.add(node, row, result.value if node is last else None)
-            cost = _forward(node)
+    for p, nodes in zip(primitives, groups):
+        for node in nodes:
             if isinstance(node, Linear):
-                once, cost = _linear(node, function, args, estimated)
-                factors += once
-                linear[node] = cost
-            tangent += cost
-            costs.append(cost)
-            weights = node.weights if isinstance(node, Combine) else [node.weight] if isinstance(node, Contract) else []
-            for w in weights:
-                if type(w) is not int and function is not np.multiply and id(_root(w)) not in known:
-                    known[id(_root(w))] = w
-                    slopes += size_of(plain(w))
-        if function in ELEMENTWISE:
-            evaluation += size_of(result.value)
-        else:
-            evaluation += max(costs) + (_factor(function, args) if function in _FACTOR else 0)
-    for node in program[at:]:
-        memory.add(node, len(rows), None)
+                known = _linear(node, p)
+                if known is None:
+                    estimated[getattr(p.function, "__name__", str(p.function))] = None
+                else:
+                    costs[node] = known, known
+                factors += _factor(p) if p.function is np.linalg.solve else 0
+        forward = [costs[node][0] for node in nodes]
+        evaluation += size_of(p.result.value) if p.function in ELEMENTWISE else max(forward, default=0) + _factor(p)
 
-    kept, seen = {}, set()
+    cotangent, seen = 0, set()
+    kept: dict[int, Any] = {}
     for node in backward:
-        if not node.parents:
-            continue
-        cost, parts = _backward(node)
-        cotangent += linear.get(node, cost)
-        for parent, part in zip(node.parents, parts):
-            cotangent += part if parent in seen else 0  # gradients accumulate
-            seen.add(parent)
-        for w in _held(node):
-            kept[id(_root(w))] = _root(w)
+        if node.parents:
+            cotangent += costs[node][1]
+            for parent, elements in zip(node.parents, node.handed()):
+                cotangent += elements if parent in seen else 0  # gradients accumulate
+                seen.add(parent)
+            kept |= {id(_base(w)): _base(w) for w in _held(node)}
+
+    memory = _Memory()
+    for leaf, x in zip(leaves, call.leaves):
+        memory.new(leaf, _bytes(x), 0)
+    results = {p.node: p.result.value for p in primitives}
+    for k, nodes in enumerate(groups):
+        for node in nodes:
+            memory.add(node, k, results.get(node))
     counts = Counts(
         n=sum(size_of(x) * (1 + is_complex(x)) for x in call.leaves),
         m=sum(size_of(v) * (1 + is_complex(v)) for v in values),
-        primitives=len(rows),
+        primitives=len(primitives),
         evaluation=evaluation,
-        slopes=slopes,
+        slopes=_slopes(primitives, groups, [*tape.copies, *call.leaves]),
         factors=factors,
-        tangent=tangent,
+        tangent=sum(costs[node][0] for nodes in groups[:-1] for node in nodes),
         cotangent=cotangent,
-        live=memory.peak(outputs),
-        tape=sum(map(_bytes, kept.values())),
+        live=memory.peak([*leaves, *outputs]),  # the caller holds the arguments
+        tape=sum(_bytes(w) for w in kept.values()),
         inputs=sum(map(_bytes, call.leaves)),
         outputs=sum(map(_bytes, values)),
     )
     return counts, tuple(estimated)
+
+
+def _last_run(noted: list[Primitive]) -> list[Primitive]:
+    """The primitives of the last run, if f had to be run again, without further results of the same one."""
+    run = [p for p in noted if p.result._tag == noted[-1].result._tag]
+    return [p for k, p in enumerate(run) if not (k and p.args and p.args is run[k - 1].args)]
+
+
+def _nodes_of(primitives: list[Primitive], program: list[Any]) -> list[list[Any]]:
+    """For each primitive the nodes that it is made of, in the end those of none."""
+    groups: list[list[Any]] = [[] for _ in range(len(primitives) + 1)]
+    k = 0
+    for node in program:
+        while k < len(primitives) and node.serial > primitives[k].node.serial:
+            k += 1
+        groups[k].append(node)
+    return groups
+
+
+def _slopes(primitives: list[Primitive], groups: list[list[Any]], given: list[Any]) -> int:
+    """Elements of the weights that f's values are not already, nor what is given."""
+    known = {id(_base(x)): x for x in given}  # with x itself, so that no other gets its id
+    for p in primitives:
+        known |= {id(_base(x)): x for x in map(plain, (*p.args, p.result))}
+    elements = 0
+    for p, nodes in zip(primitives, groups):
+        for node in nodes:
+            for w in node.held() if isinstance(node, Combine | Contract) and p.function is not np.multiply else ():
+                if id(_base(w)) not in known:
+                    known[id(_base(w))] = w
+                    elements += size_of(plain(w))
+    return elements
 
 
 # ---------------------------------------------------------------- what follows for each method

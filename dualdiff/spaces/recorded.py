@@ -58,6 +58,7 @@ class Recorded(Structured):
 
     __slots__ = ("complex", "parents", "serial", "tape")
     parents: tuple[Any, ...]
+    shape: Shape
 
     def __init__(self, tape: Tape, parents: tuple[Any, ...] = ()) -> None:
         self.serial = next(_serial)
@@ -75,6 +76,14 @@ class Recorded(Structured):
     def held(self) -> Iterable[Any]:
         """What the node keeps for its transpose: arrays and numbers."""
         return ()
+
+    def cost(self) -> tuple[int, int]:
+        """Operations of the map on one tangent, and of its transpose on one cotangent, as show/count.py counts them."""
+        return 0, 0
+
+    def handed(self) -> list[int]:
+        """How many elements of a cotangent go to each parent."""
+        return [prod(self.shape)]
 
     # ------------------------------------------------------------ the maps
 
@@ -137,8 +146,17 @@ class Combine(Recorded):
         self.shape = shape
         self.select = select
 
-    def held(self) -> Iterable[Any]:
+    def held(self) -> list[Any]:
         return [w for w in self.weights if type(w) is not int]
+
+    def cost(self) -> tuple[int, int]:
+        size, n, products = prod(self.shape), len(self.weights), 0
+        for have, w in zip(self.shapes, self.weights):
+            products += 0 if type(w) is int else prod(np.broadcast_shapes(have, shape_of(plain(w))))
+        return products + (n - 1) * size, size * (len(self.held()) + n) - sum(self.handed())
+
+    def handed(self) -> list[int]:
+        return [prod(have) for have in self.shapes]
 
     def push(self, ts: Sequence[Any]) -> Any:
         terms = [(t, have, w) for t, have, w in zip(ts, self.shapes, self.weights) if t is not None]
@@ -201,6 +219,13 @@ class Gather(Recorded):
 
     def held(self) -> Iterable[Any]:
         return () if self.numbers is None else (self.numbers,)
+
+    def cost(self) -> tuple[int, int]:
+        return 0, 0 if self.numbers is None else _repeats(self.numbers)
+
+    def handed(self) -> list[int]:
+        numbers = self.numbers if self.move is None else self.move(np.empty(self.shape, np.int8))
+        return [min(size(numbers), prod(self.shape))]
 
     def push(self, ts: Sequence[Any]) -> Any:
         numbers = self.numbers if self.move is None else self.move(self.tape.count_from_one(self.shape))
@@ -278,6 +303,12 @@ class Join(Recorded):
     def held(self) -> Iterable[Any]:
         return (self.numbers,)
 
+    def cost(self) -> tuple[int, int]:
+        return 0, _repeats(self.numbers)
+
+    def handed(self) -> list[int]:
+        return [stop - start for start, stop, _ in self.where]
+
     def push(self, ts: Sequence[Any]) -> Any:
         p = next(len(t) for t in ts if t is not None)
         flat = [np.zeros((p, b - a)) if t is None else t.reshape(p, -1) for t, (a, b, _) in zip(ts, self.where)]
@@ -290,6 +321,12 @@ class Join(Recorded):
             cts.add(parent, flat[..., start:stop].reshape(lead + shape)[()])
 
 
+def _repeats(numbers: Any) -> int:
+    """How many elements are added to others, since they come from the same one; the number 0 is no element."""
+    inside = np.ravel(numbers)[np.ravel(numbers) > 0]
+    return int(inside.size - np.unique(inside).size)
+
+
 class Total(Recorded):
     """A sum: its cotangent is broadcast."""
 
@@ -298,6 +335,10 @@ class Total(Recorded):
     def __init__(self, parent: Any, shape: Shape, axes: Shape, keepdims: bool) -> None:
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.axes, self.keepdims = shape, axes, keepdims
+
+    def cost(self) -> tuple[int, int]:
+        kept = prod(s for k, s in enumerate(self.shape) if k - len(self.shape) not in self.axes)
+        return max(prod(self.shape) - kept, 0), 0
 
     def push(self, ts: Sequence[Any]) -> Any:
         return total(ts[0], self.shape, self.axes, self.keepdims)
@@ -327,6 +368,18 @@ class Contract(Recorded):
 
     def held(self) -> Iterable[Any]:
         return (self.weight,)
+
+    def cost(self) -> tuple[int, int]:
+        letters = self.weight_sub + self.sub
+        sizes: dict[str, int] = {}
+        for c, n in zip(letters, shape_of(self.weight) + self.shape):
+            sizes[c] = max(sizes.get(c, 1), n)
+
+        def products(met: set[str], out: str) -> int:
+            """One for each combination of indices, with an addition unless none is summed over."""
+            return prod(sizes[c] for c in met) * (2 if met - set(out) else 1)
+
+        return products({*letters}, self.out), products({*self.weight_sub, *self.out}, self.sub)
 
     def push(self, ts: Sequence[Any]) -> Any:
         return contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
@@ -372,6 +425,9 @@ class Linear(Recorded):
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.function, self.transpose = shape, function, transpose
 
+    def cost(self) -> tuple[int, int]:
+        return 2 * prod(self.shape), 2 * prod(self.shape)  # a guess
+
     def push(self, ts: Sequence[Any]) -> Any:
         return self.function(ts[0])
 
@@ -394,6 +450,9 @@ class Put(Recorded):
 
     def held(self) -> Iterable[Any]:
         return (self.numbers,)
+
+    def handed(self) -> list[int]:
+        return [prod(self.shape), size(self.numbers)][: len(self.parents)]
 
     def push(self, ts: Sequence[Any]) -> Any:
         old, new = (*ts, None)[:2]
