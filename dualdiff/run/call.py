@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +14,13 @@ from ..core.making import _wrap, numeric
 from ..core.pytree import flatten
 from ..core.table import plain, shape_of
 from ..spaces.rowlocal import RowLocal, Space
+from .checks import Argnums as Argnums
+from .checks import is_complex as is_complex
+from .checks import positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
 
 Function = Callable[..., Any]
-Argnums = int | tuple[int, ...]
 SEED_BYTES = 2**28  # what the seeds of one sweep may take when the chunk size is left to us
 SMALL = 128  # up to so many directions dense tangents are the fastest
 
@@ -91,26 +92,6 @@ class Call:
             made.append(rebuild(parts[at : at + len(leaves)]))
             at += len(leaves)
         return tuple(made) if self.many else made[0]
-
-
-def positions(name: str, argnums: Argnums, count: int) -> tuple[int, ...]:
-    if type(argnums) is int and 0 <= argnums < count:
-        return (argnums,)
-    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
-    try:
-        numbers = tuple(operator.index(k) for k in wanted)
-    except TypeError:
-        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}") from None
-    for k in numbers:
-        if not -count <= k < count:
-            raise ValueError(
-                f"{name}: argnums={argnums!r}, but f was called with {count} positional argument{'s' * (count != 1)}; "
-                "what is to be differentiated must be passed by position"
-            )
-    numbers = tuple(k % count for k in numbers)
-    if len(set(numbers)) < len(numbers):
-        raise ValueError(f"{name}: argnums={argnums!r} names an argument twice")
-    return numbers
 
 
 def own_copy(x: Any) -> Any:
@@ -254,10 +235,6 @@ def size_of(x: Any) -> int:
 
 def dtype_of(x: Any) -> Any:
     return x.dtype if hasattr(x, "dtype") else np.dtype(type(x))
-
-
-def is_complex(x: Any) -> bool:
-    return x.dtype.kind == "c" if hasattr(x, "dtype") else type(x) is complex
 
 
 def by_leaf(call: Call, columns: Any, v: Any) -> list[Any]:

@@ -10,26 +10,23 @@ import numpy as np
 
 from ..core.dual import Dual, _live, _new, _tags
 from ..core.kinks import lexicographic
-from ..core.making import numeric
-from ..core.pytree import flatten, flatten_as
+from ..core.pytree import flatten
 from ..core.table import plain, shape_of
 from ..run.call import (
-    Argnums,
     Call,
     Function,
     by_leaf,
     check_holomorphic,
     dtype_of,
-    is_complex,
     number,
     own_copy,
-    positions,
     size_of,
     split,
     sweep,
     with_directions,
     zero_like,
 )
+from ..run.checks import Argnums, check_function, check_order, fitting, is_complex, positions
 from ..run.executors import check_executor
 from ..run.follow import lost_in_array
 from .reverse import Record, better_reversed, jacobian_rows
@@ -71,8 +68,7 @@ def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
 
 
 def _like(f: Function, transformed: Function, name: str) -> Function:
-    if not callable(f):
-        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}; write {name}(f)(x)")
+    check_function(name, f, f"{name}(f)(x)")
     try:
         return functools.wraps(f)(transformed)
     except (AttributeError, TypeError):  # a callable without a name to take over
@@ -115,23 +111,12 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """`jvp` for the verb `name`; those of one argument call it x and its tangent v."""
-    if not callable(f):
-        raise TypeError(f"{name}: the first argument must be a function, not {type(f).__name__}")
+    check_function(name, f, "jvp(f, (x,), (v,))" if name == "jvp" else f"{name}(f, x, v)")
     call = Call(name, f, tuple(range(len(primals))), tuple(primals), {})
-    seeds = []
-    for k, tangent in enumerate(tangents):
+    seeds: list[Any] = []
+    for k, (primal, tangent) in enumerate(zip(primals, tangents)):
         v, x = (f"tangent {k}", f"primal {k}") if name == "jvp" else ("v", "x")
-        try:
-            given = flatten_as(primals[k], tangent)
-        except ValueError as error:
-            raise ValueError(f"{name}: {v} has another structure than {x}: {error}") from None
-        seeds += [numeric(t, f"{name}: {v}") for t in given]
-    v, x = ("a tangent", "its primal") if name == "jvp" else ("v", "x")
-    for leaf, t in zip(call.leaves, seeds):
-        if shape_of(t) != shape_of(leaf):
-            raise ValueError(f"{name}: {v} has shape {shape_of(t)}, {x} {shape_of(leaf)}")
-        if is_complex(t) and not is_complex(leaf):
-            raise TypeError(f"{name}: {v} is complex but {x} is real; make {x} complex if that is meant")
+        seeds += fitting(name, v, tangent, x, primal, call.leaves[len(seeds) :])[0]
     values, ts, rebuild = call.run(seeds)
     ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
     return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
@@ -181,19 +166,18 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     >>> dd.derivative(lambda x: x**2)(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
-        raise ValueError(f"derivative: order must be an int >= 0, not {order!r}")
+    order = check_order("derivative", order)
     if order == 0:
         return f
     if order > 1:
-        nested = derivative(derivative(f, argnums, int(order) - 1), argnums)
+        nested = derivative(derivative(f, argnums, order - 1), argnums)
         if order < 3 or isinstance(argnums, tuple):  # nesting costs 2**order, jets order**2
             return nested
 
         def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if lexicographic():  # which needs tangents that have an order
                 return nested(*args, **kwargs)
-            return highest(Call("derivative", f, argnums, args, kwargs), int(order))
+            return highest(Call("derivative", f, argnums, args, kwargs), order)
 
         return _transform("derivative", f, compute)
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.kinks import _STATE, NonsmoothPoint, _within
 from ..core.table import plain, shape_of
 from ..run.call import Call
+from ..run.checks import check_function
 
 __all__ = ["find_kinks"]
 
@@ -45,8 +46,7 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[Nonsmo
     """
     if isinstance(tol, bool) or not isinstance(tol, float | int | np.number) or not tol >= 0:
         raise ValueError(f"find_kinks: tol must be a number >= 0, not {tol!r}")
-    if not callable(f):
-        raise TypeError(f"find_kinks: the first argument must be a function, not {type(f).__name__}")
+    check_function("find_kinks", f, "find_kinks(f, x)")
 
     class Attempt(Call):
         def once(self, seeds: Sequence[Any], buffers: bool = False) -> Any:

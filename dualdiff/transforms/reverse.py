@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import DualArray
-from ..core.making import numeric
-from ..core.pytree import flatten_as
 from ..core.table import plain, shape_of
-from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, is_complex, number, own_copy, size_of
+from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, number, own_copy, size_of
+from ..run.checks import check_function, fitting, is_complex
 from ..run.executors import chunk_of, passes
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Recorded, Tape
@@ -107,28 +106,14 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     (array([[1., 1.],
            [0., 0.]]), array([1., 2.]))
     """
-    if not callable(f):
-        raise TypeError(f"vjp: the first argument must be a function, not {type(f).__name__}")
+    check_function("vjp", f, "vjp(f, x)")
     argnums = tuple(range(len(primals)))
     call = Call("vjp", f, 0 if len(primals) == 1 else argnums, primals, {})
     record = Record(call)
     value = record.rebuild([number(own_copy(v)) for v in record.values])
 
     def pullback(ct: Any) -> Any:
-        try:
-            seeds = [numeric(s, "pullback: the cotangent") for s in flatten_as(value, ct)]
-        except ValueError as error:
-            raise ValueError(f"pullback: the cotangent has another structure than the value: {error}") from None
-        shapes = [shape_of(v) for v in record.values]
-        have = [shape_of(s) for s in seeds]
-        lead = have[0][:1] if have and len(have[0]) == len(shapes[0]) + 1 else ()
-        for v, s, shape in zip(record.values, have, shapes):
-            if s != lead + shape:
-                batch = " (or one leading axis more, in all of them)"
-                raise ValueError(f"pullback: a cotangent has shape {s}, the value it belongs to {shape_of(v)}{batch}")
-        for v, s in zip(record.values, seeds):
-            if is_complex(s) and not is_complex(v):
-                raise TypeError("pullback: a cotangent is complex, but the value it belongs to is real")
+        seeds, lead = fitting("pullback", "the cotangent", ct, "the value", value, record.values, batched=True)
         return call.per_argument(record.pull([own_copy(s) for s in seeds], lead))
 
     return value, pullback

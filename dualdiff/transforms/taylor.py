@@ -25,11 +25,11 @@ from ..core import tangents
 from ..core.dual import Dual, DualArray
 from ..core.elementwise import slope
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.making import _wrap, as_array, buffer, numeric
-from ..core.pytree import flatten_as
+from ..core.making import _wrap, as_array, buffer
 from ..core.table import ELEMENTWISE, Elementwise, plain, shape_of
 from ..core.tangents import Shape, Structured, clear, finite, hush, scale, unhush
-from ..run.call import Call, Function, check_holomorphic, dtype_of, is_complex, number, size_of
+from ..run.call import Call, Function, check_holomorphic, dtype_of, number, size_of
+from ..run.checks import check_function, check_order, fitting, is_complex
 
 __all__ = ["taylor"]
 
@@ -436,29 +436,18 @@ def taylor(f: Function, x: Any, order: int, direction: Any = None) -> Any:
     >>> dd.taylor(lambda x: x[0] * x[1], [2.0, 3.0], 2, direction=[1.0, 1.0])
     array([6., 5., 1.])
     """
-    if not callable(f):
-        raise TypeError(f"taylor: the first argument must be a function, not {type(f).__name__}: taylor(f, x, order)")
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
-        raise ValueError(f"taylor: order must be an int >= 0, not {order!r}")
+    check_function("taylor", f, "taylor(f, x, order)")
+    order = check_order("taylor", order)
     call = Call("taylor", f, 0, (x,), {})
     if direction is None:
-        coefficients, rebuild = along_one(call, int(order))
+        coefficients, rebuild = along_one(call, order)
         return rebuild(coefficients)
-    try:
-        given = flatten_as(x, direction)
-    except ValueError as error:
-        raise ValueError(f"taylor: the direction has another structure than x: {error}") from None
-    line = [numeric(v, "taylor: the direction") for v in given]
-    for leaf, v in zip(call.leaves, line):
-        if shape_of(v) != shape_of(leaf):
-            raise ValueError(f"taylor: the direction has shape {shape_of(v)}, x has shape {shape_of(leaf)}")
-        if is_complex(v) and not is_complex(leaf):
-            raise TypeError("taylor: the direction is complex, x real; make x complex if that is meant")
-    coefficients, rebuild = run(call, line, int(order))
+    line, _ = fitting("taylor", "the direction", direction, "x", x, call.leaves)
+    coefficients, rebuild = series_along(call, line, order)
     return rebuild(coefficients)
 
 
-def run(call: Call, line: Sequence[Any], order: int) -> tuple[list[Any], Callable[[Any], Any]]:
+def series_along(call: Call, line: Sequence[Any], order: int) -> tuple[list[Any], Callable[[Any], Any]]:
     """The coefficients of each leaf of f's result along a line, on a leading axis, and how to rebuild the result."""
     jets = Jets(order)
     seeds = [Series(jets, lambda k, v=v: v if k == 1 else v * 0) for v in line]  # type: ignore[misc]
@@ -486,13 +475,13 @@ def along_one(call: Call, order: int, one: float = 1.0) -> tuple[list[Any], Call
         )
     (x,) = call.leaves
     line: Any = one if isinstance(x, float) else np.full(shape_of(x), one, dtype_of(x))[()]
-    coefficients, rebuild = run(call, [line], order)
+    coefficients, rebuild = series_along(call, [line], order)
     if is_complex(x):
-        for c, turned in zip(coefficients, run(call, [1j * line], order)[0]):
+        for c, turned in zip(coefficients, series_along(call, [1j * line], order)[0]):
             for k in range(1, order + 1):
                 check_holomorphic(call, 1j ** (k - 1) * c[k], turned[k])
     for v in probes(x, order) if shape_of(x) else ():
-        for c, scaled in zip(coefficients, run(call, [v * line], order)[0]):
+        for c, scaled in zip(coefficients, series_along(call, [v * line], order)[0]):
             _check_elementwise(call, x, v, c, scaled)
     return coefficients, rebuild
 

@@ -13,22 +13,21 @@ from ..core.pytree import flatten
 from ..core.table import shape_of
 from ..run.call import (
     SMALL,
-    Argnums,
     Call,
     Function,
     by_leaf,
     dtype_of,
-    is_complex,
     local_sweep,
     number,
     size_of,
     sweep,
     with_directions,
 )
+from ..run.checks import Argnums, check_function, check_order, fitting, is_complex
 from ..spaces.rowlocal import RowLocal
 from .forward import _gradient, _jacobian, _transform, along
 from .sparse import sparse_blocks
-from .taylor import taylor
+from .taylor import series_along
 
 __all__ = ["curl", "directional_derivative", "divergence", "hessian", "hvp", "laplacian"]
 
@@ -127,8 +126,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     >>> dd.hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     array([8., 2.])
     """
-    if not callable(f):
-        raise TypeError(f"hvp: the first argument must be a function, not {type(f).__name__}; write hvp(f, x, v)")
+    check_function("hvp", f, "hvp(f, x, v)")
     mode = "forward" if lexicographic() else "reverse"
     return along("hvp", lambda x: _gradient("hvp", f, 0, mode, (x,), {})[1], (x,), (v,))[1]
 
@@ -157,8 +155,7 @@ def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
     2.0
     """
     name = "directional_derivative"
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 0:
-        raise ValueError(f"{name}: order must be an int >= 0, not {order!r}")
+    order = check_order(name, order)
     if order == 0:
         return along(name, f, (x,), (v,))[0]
     if order < 3 or lexicographic():  # nesting costs 2**order, jets order**2
@@ -166,9 +163,9 @@ def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
         for _ in range(order - 1):
             g = lambda x, g=g: along(name, g, (x,), (v,))[1]
         return along(name, g, (x,), (v,))[1]
-    if callable(f):
-        along(name, lambda x: 0.0, (x,), (v,))  # which checks that v fits x
-    leaves, rebuild = flatten(taylor(f, x, order, direction=v))
+    check_function(name, f, f"{name}(f, x, v)")
+    call = Call(name, f, 0, (x,), {})
+    leaves, rebuild = series_along(call, fitting(name, "v", v, "x", x, call.leaves)[0], order)
     return rebuild([number(c[order] * float(math.factorial(order))) for c in leaves])
 
 
