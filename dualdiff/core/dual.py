@@ -377,7 +377,7 @@ class DualArray(Dual):
     def _release(self) -> None:
         """Give the value's memory away to those who keep it, and let the array and its views go on with a copy."""
         link: Any = self._link
-        link.held, self.value = False, self.value.copy()
+        link.held, self.value = False, self.value.copy(order="K")
         link.views = [ref for ref in link.views or () if ref() is not None]
         for view in [ref() for ref in link.views]:
             view.value = self.value
@@ -433,7 +433,7 @@ class DualArray(Dual):
         if isinstance(t, Structured):
             t = t.dense()
         if not link.owned:
-            root._tangent = root._tangent.copy()
+            root._tangent = root._tangent.copy(order="K")
             link.owned = True
         if isinstance(t, Dual) and not isinstance(root._tangent, Dual):
             root._tangent = buffer(t, root._tangent)

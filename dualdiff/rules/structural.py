@@ -55,19 +55,22 @@ def _together(parts: Sequence[Any]) -> bool:
 
 
 @rule(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Move:
-    shape = newshape if shape is None else shape
-    if order != "C":
-        return Move(a, lambda v: np.reshape(v, shape, order=order))
+def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     # -1 is resolved on the value, since with directions of size 0 it would be ambiguous
-    shape = np.empty(shape_of(a), bool).reshape(shape).shape
+    shape = np.empty(shape_of(a), bool).reshape(newshape if shape is None else shape).shape
+    if order == "F" or (order == "A" and plain(a).flags.fnc):
+        return np.transpose(np.reshape(np.transpose(a), shape[::-1]))
     return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
 
 
 @rule(np.ravel)
-def ravel(a: Any, order: str = "C") -> Move:
-    if order != "C":
-        return Move(a, lambda v: np.ravel(v, order))
+def ravel(a: Any, order: str = "C") -> Any:
+    """The order in memory is that of the value: tangents and element numbers may lie in another one."""
+    if order == "K":
+        strides = [abs(s) for s in plain(a).strides] if ndim(a) else []
+        return np.ravel(np.transpose(a, sorted(range(ndim(a)), key=lambda k: -strides[k])))
+    if order == "F" or (order == "A" and plain(a).flags.fnc):
+        return np.ravel(np.transpose(a))
     return Move(a, np.ravel, lambda t: t.reshape(t.shape[0], math.prod(t.shape[1:])))
 
 

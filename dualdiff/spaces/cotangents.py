@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core import engine
 from ..core.dual import Dual
-from ..core.making import as_array
+from ..core.making import as_array, buffer
 from ..core.table import Move, Plan, plain, shape_of
 from ..core.tangents import Shape, finite, hush, linear, unhush
 
@@ -92,12 +92,12 @@ class Cotangents:
             self.owned.add(node)
 
     def room(self, node: Any, shape: Shape, dtype: Any) -> Any:
-        """The node's own array of cotangents, to add into."""
+        """The node's own array of cotangents, to add into: C-contiguous, so that its reshapes are views."""
         have = self.of.get(node)
         if have is None:
             have = self.of[node] = np.zeros(shape, dtype)
-        elif node not in self.owned or have.dtype != dtype:
-            have = self.of[node] = np.array(np.broadcast_to(have, shape), np.result_type(have, dtype))
+        elif node not in self.owned or have.dtype != dtype or not have.flags.c_contiguous:
+            have = self.of[node] = np.array(np.broadcast_to(have, shape), np.result_type(have, dtype), order="C")
         self.owned.add(node)
         return have
 
@@ -188,6 +188,12 @@ def gathered(t: Any, numbers: Any, n: int) -> Any:
     lead = shape_of(t)[: ndim(t) - n]
     moved = np.reshape(t, (*lead, -1))[..., np.asarray(numbers) - 1]
     return np.where(np.asarray(numbers) == 0, 0.0, moved) if np.any(np.asarray(numbers) == 0) else moved
+
+
+def writable(v: Any, new: Any) -> Any:
+    """A C-contiguous copy of an array into which numbers like `new` can be stored, with tangents or complex ones."""
+    v = v.astype(np.result_type(v.dtype, getattr(new, "dtype", new)), order="C")
+    return buffer(new, v) if isinstance(new, Dual) and not isinstance(v, Dual) else v
 
 
 def ndim(x: Any) -> int:

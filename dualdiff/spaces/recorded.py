@@ -19,7 +19,7 @@ from ..core.dual import Dual
 from ..core.making import as_array
 from ..core.table import Move, plain, shape_of
 from ..core.tangents import Shape, Structured, clear, combine, contract, finite, total
-from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast
+from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast, writable
 
 _serial = itertools.count()
 
@@ -457,8 +457,9 @@ class Put(Recorded):
     def push(self, ts: Sequence[Any]) -> Any:
         old, new = (*ts, None)[:2]
         p = len(new if old is None else old)
-        flat = np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1).copy()
-        flat[:, self.numbers] = 0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
+        new = 0.0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
+        flat = writable(np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1), new)
+        flat[:, self.numbers] = new
         return flat.reshape(p, *self.shape)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:

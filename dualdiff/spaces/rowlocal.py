@@ -20,10 +20,9 @@ from ..core import tangents as maps
 from ..core.dual import Dual
 from ..core.engine import move as moved
 from ..core.errors import structure_lost
-from ..core.making import buffer
 from ..core.table import Move
 from ..core.tangents import Shape, Structured, finite, ndim, scale
-from .cotangents import scatter
+from .cotangents import scatter, writable
 from .csr import SparseRows
 
 Term = tuple[Any, Any]  # the selection, of the value's shape, and the weight: a number, or an array that fits it
@@ -172,6 +171,11 @@ def _distinct(shape: Shape, strides: Sequence[int]) -> bool:
 def _steps(shape: Shape) -> list[int]:
     """The strides of a C-contiguous array, in elements."""
     return [prod(shape[k + 1 :]) for k in range(len(shape))]
+
+
+def _type(w: Any) -> Any:
+    """A weight's dtype, or the number itself, as `np.result_type` wants it."""
+    return getattr(w, "dtype", w)
 
 
 def _full(w: Any, shape: Shape) -> Any:
@@ -359,7 +363,7 @@ class RowLocal(Structured):
         if isinstance(new, SparseRows):
             return self.rows().put(shape, numbers, new)
         if new is not None and not isinstance(new, RowLocal):
-            flat = _writable(self.dense().reshape(self.space.n, -1).copy(), new)
+            flat = writable(self.dense().reshape(self.space.n, -1), new)
             flat[:, numbers] = new
             return flat.reshape(-1, *shape)
         terms, added = [], [] if new is None else list(new.terms)
@@ -370,8 +374,7 @@ class RowLocal(Structured):
             if added:
                 s[numbers], v = added.pop(0)
                 if type(w) is not type(v) or ndim(w) or w != v:
-                    number = np.result_type(self.space.dtype, *[getattr(x, "dtype", x) for x in (w, v)])
-                    start = _writable(_full(w, shape).flatten().astype(number), v)
+                    start = writable(_full(w, shape).flatten().astype(np.result_type(self.space.dtype, _type(w))), v)
                     start[numbers] = v
                     w = start.reshape(shape)
             terms.append((self.space.tidy(s.reshape(shape)), w))
@@ -425,7 +428,7 @@ class RowLocal(Structured):
             raise structure_lost(prod(shape), n)
         if any(isinstance(w, Dual) for _, w in terms):
             return sum(_placed(self.space, shape, s, w) for s, w in terms)
-        dtype = np.result_type(self.space.dtype, *[getattr(w, "dtype", w) for _, w in terms])
+        dtype = np.result_type(self.space.dtype, *[_type(w) for _, w in terms])
         out: Any = None
         for s, w in terms:
             if out is None and ndim(w) and w.shape == s.shape and self.space.covered(s, len(shape)):
@@ -435,7 +438,7 @@ class RowLocal(Structured):
             if out is None:
                 out = np.zeros((*shape, n), dtype)
             elif not out.flags.writeable:
-                out = out.astype(dtype)
+                out = np.array(out, dtype, order="C")
             _scatter(out, self.space, shape, s, w)
         return np.zeros((*shape, n), dtype) if out is None else out
 
@@ -486,7 +489,7 @@ def _target(space: Space, shape: Shape, s: Any) -> tuple[int, list[int]] | None:
 
 
 def _scatter(out: Any, space: Space, shape: Shape, s: Any, w: Any) -> None:
-    """Add the weights to their places."""
+    """Add the weights to their places in an array that is C-contiguous."""
     if not s.size:
         return
     target = _target(space, shape, s)
@@ -533,8 +536,3 @@ def _placed(space: Space, shape: Shape, s: Any, w: Any) -> Any:
 
         return place(w)
     return scatter(w, _places(space, shape, s).reshape(s.shape), size)
-
-
-def _writable(v: Any, like: Any) -> Any:
-    """An array, as one into which numbers with tangents of an outer derivative can be stored if these are such."""
-    return buffer(like, v) if isinstance(like, Dual) and not isinstance(v, Dual) else v

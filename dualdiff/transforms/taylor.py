@@ -25,11 +25,12 @@ from ..core import tangents
 from ..core.dual import Dual, DualArray
 from ..core.elementwise import slope
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.making import _wrap, as_array, buffer
+from ..core.making import _wrap, as_array
 from ..core.table import ELEMENTWISE, Elementwise, plain, shape_of
 from ..core.tangents import Shape, Structured, clear, finite, hush, scale, unhush
 from ..run.call import Call, Function, check_holomorphic, dtype_of, number, size_of
 from ..run.checks import check_function, check_order, fitting, is_complex
+from ..spaces.cotangents import writable
 
 __all__ = ["taylor"]
 
@@ -136,10 +137,9 @@ class Series(Structured):
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Series:
         def step(k: int) -> Any:
-            flat, c = np.ravel(_array(self[k])).copy(), None if new is None else new[k]
-            if isinstance(c, Dual) and not isinstance(flat, Dual):
-                flat = buffer(c, flat)
-            flat[numbers] = 0.0 if c is None else c
+            c = 0.0 if new is None else new[k]
+            flat = writable(np.ravel(_array(self[k])), c)
+            flat[numbers] = c
             return flat.reshape(shape)
 
         return Series(self.jets, step)
