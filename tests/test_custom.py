@@ -826,7 +826,13 @@ def test_errors_of_roots(act: Callable[[], Any], kind: type[Exception], text: st
 
 def test_units_do_not_make_a_system_singular_and_tol_is_the_users() -> None:
     f = dd.define_root(scaled, lambda p: np.array([p * 1e-8, 0.0]))
-    np.testing.assert_allclose(dd.jacobian(f)(1.0), [1e-8, 0.0], atol=1e-20)
+    units = np.array([1e-8, 1e9])  # of x[0] and x[1]
+    np.testing.assert_allclose(dd.jacobian(f)(1.0) / units, [1.0, 0.0], atol=1e-15)
+    a, b = np.array([[2.0, 1e20], [1.0, 1.0]]), np.array([1e20, 2.0])  # a @ [1, 1] is b; eliminated as it is, [0, 1]
+    f = dd.define_root(lambda x, p: a @ x - b * p, lambda p: np.array([p, p]))
+    g = dd.define_root(lambda x, p: a.T @ x - p, lambda p: np.array([p[1] * 1e-20, p[0]]))
+    np.testing.assert_allclose(dd.derivative(f)(0.0), [1.0, 1.0])
+    np.testing.assert_allclose(dd.gradient(lambda p: b @ g(p), mode="reverse")(np.zeros(2)), [1.0, 1.0])
     rough = dd.define_root(cubic, lambda p: 1.01, tol=0.1)
     assert dd.derivative(rough)(2.0) == pytest.approx(1 / (3 * 1.01**2 + 1))
 

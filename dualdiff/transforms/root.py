@@ -144,19 +144,25 @@ class _Root:
             _, (dg,), _ = call.run(seeds)
             if dg is None:
                 return np.zeros((*lead, n))
-            dg = np.reshape(dg, (*lead, n))
-            return -(np.linalg.solve(a, dg.T).T if lead else np.linalg.solve(a, dg))
+            return -_solve(a, np.reshape(dg, (*lead, n)).T).T
 
         record = functools.cache(lambda: Record(call))
 
         def back(ct: Any) -> Any:
-            lead, adjoint = shape_of(ct)[:-1], np.conj(a).T
-            ct = -(np.linalg.solve(adjoint, ct.T).T if lead else np.linalg.solve(adjoint, ct))
+            lead = shape_of(ct)[:-1]
+            ct = -_solve(np.conj(a).T, ct.T).T
             pulled = record().pull([np.reshape(ct, lead + shape_of(g)) if shape_of(g) or lead else ct[0]], lead)
             return (pack_many if lead else pack)([pulled[place[i]] for i in ts])
 
         packed = join(list(ts.values()), [shape_of(v) for v in ins], pack, pack_many)
         return gather(linear(packed, (int(ends[-1]),), forth, back), (n,), *cut(0, n, shape))
+
+
+def _solve(a: Any, b: Any) -> Any:
+    """The solution of a x = b, each equation first scaled by a power of two: pivots must not depend on units."""
+    sizes = np.max(np.abs(plain(a)), axis=1, initial=np.finfo(dtype_of(plain(a))).tiny)
+    scale = np.ldexp(np.ones_like(sizes), -np.frexp(sizes)[1])
+    return np.linalg.solve(scale[:, None] * a, np.reshape(scale, (-1, *(1,) * (np.ndim(b) - 1))) * b)
 
 
 def _check_root(name: str, a: Any, g: Any, x: Any, tol: float) -> None:
@@ -169,7 +175,7 @@ def _check_root(name: str, a: Any, g: Any, x: Any, tol: float) -> None:
         scaled = scaled / np.max(np.abs(scaled), axis=0)
         if not np.all(np.isfinite(scaled)) or not np.linalg.cond(scaled, 1) * np.finfo(a.dtype).eps < 1:
             raise np.linalg.LinAlgError(singular)
-        step = np.max(np.abs(np.linalg.solve(a, g)))
+        step = np.max(np.abs(_solve(a, g)))
     if not step <= tol * max(1, np.max(np.abs(x))):
         raise ValueError(
             f"{name}: {x} is no root of the equation, from which a Newton step of {step:.2g} leads away: its "
