@@ -74,8 +74,9 @@ class Call:
             for k, (leaves, rebuild) in zip(self.argnums, self.parts):
                 stop = at + len(leaves)
                 duals = [_wrap(own_copy(self.leaves[i]), seeds[i], tag) for i in range(at, stop)]
-                if buffers and duals and f is self.f:
-                    f = follow(self.f, duals[0])
+                for dual in duals:
+                    if buffers and f is self.f and isinstance(dual, Dual):
+                        f = follow(self.f, dual)
                 args[k] = rebuild(duals)
                 at = stop
             result = f(*args, **self.kwargs)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
-from ..core.engine import finish
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
 from ..core.pytree import flatten
-from ..core.table import Plan, plain, shape_of
-from ..core.tangents import gather, join, linear
-from ..run.call import Call, Function, dtype_of, is_complex, own_copy, size_of
-from .custom import Custom, cut, moves, name_of, numbers_of, pack, pack_many
+from ..core.table import plain, shape_of
+from ..run.call import Call, Function, dtype_of, own_copy, size_of
+from .custom import Custom, Point, Rule, has_tangent, name_of, numbers_of
 from .forward import value_and_jacobian
+from .linearised import Layout, pack, pack_many
 from .reverse import Record
 
 __all__ = ["define_root"]
@@ -74,7 +73,7 @@ def define_root(equation: Function, solve: Function | None = None, *, tol: float
 
 
 class _Root:
-    """The rule of a root: at the values of one level, which may move in outer derivatives, a linear system."""
+    """The root of an equation whose parameters have tangents: a rule, as `define_rule` makes it, of their leaves."""
 
     primitive: Any
 
@@ -82,80 +81,63 @@ class _Root:
         self.name, self.equation, self.solve, self.tol = name, equation, solve, tol
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if moves(options):
+        if has_tangent(options):
             raise NotDifferentiableError(
                 f"a keyword of {self.name} was given a number with a tangent{user_line()}: parameters of the equation "
                 "are passed by position; of a guess pass dd.value(x0)"
             )
-        parts = [flatten(p) for p in args]
-        leaves = [numeric(x, f"{self.name}: a parameter") if moves(x) else x for part, _ in parts for x in part]
-        at = [i for i, x in enumerate(leaves) if isinstance(x, Dual)]
+        leaves, rebuild = flatten(dict(enumerate(args)))
 
-        def fill(values: Sequence[Any]) -> list[Any]:
-            new = list(leaves)
-            for i, v in zip(at, values):
-                new[i] = v
-            new, filled = [own_copy(v) for v in new], []
-            for part, rebuild in parts:
-                filled.append(rebuild(new[: len(part)]))
-                new = new[len(part) :]
-            return filled
-
-        def value(*values: Any) -> Any:
-            if moves(values):
-                return self(*fill(values), **options)
-            x = self.solve(*fill(values), **options)
+        def root(*leaves: Any, **options: Any) -> Any:
+            x = self.solve(*rebuild([own_copy(v) for v in leaves]).values(), **options)
             if isinstance(x, tuple) or hasattr(x, "x") or hasattr(x, "root"):
                 raise TypeError(f"{self.name} must return the root itself, not {type(x).__name__}: .x or .root of it")
-            x = own_copy(numeric(x, f"the root of {self.name}"))
-            g = self.equation(own_copy(x), *fill(values))
+            x = numeric(x, f"the root of {self.name}")
+            g = self.equation(own_copy(x), *rebuild(leaves).values())
             numbers_of(g, f"the equation of {self.name}", 0)  # which may not know of numbers that solve does not
             return x
 
-        def tangent(x: Any, values: Any, ts: Any) -> Any:
-            return self.tangent(x, fill(values), parts, {at[k]: t for k, t in enumerate(ts) if t is not None})
+        rule = Rule(self.name, root)
+        rule.primitive = self.primitive
+        rule.tangent = lambda point, ts: self.tangent(point, list(rebuild(point.args).values()), ts)
+        return rule(*leaves, **options)
 
-        return finish(Plan(tuple(leaves[i] for i in at), value, tangent), self.primitive, args, options)
-
-    def tangent(self, x: Any, params: list[Any], parts: Any, ts: dict[int, Any]) -> Any:
-        """dx = -(dg/dx)⁻¹ (dg/dp) dp as one linear function of the parameters that move; its transpose likewise."""
+    def tangent(self, point: Point, params: list[Any], ts: Sequence[Any]) -> Any:
+        """dx = -(dg/dx)⁻¹ (dg/dp) dp as one linear function of the leaves that vary; its transpose likewise."""
+        x, name = point.y, self.name
         g, a = value_and_jacobian(self.equation)(x, *params)
-        n, shape = size_of(x), shape_of(x)
+        n = size_of(x)
         if isinstance(g, dict | tuple) or size_of(g) != n:
-            raise ValueError(f"{self.name}: the equation must return as many numbers as x has, {n}, in one array")
+            raise ValueError(f"{name}: the equation must return as many numbers as x has, {n}, in one array")
         a = np.reshape(a, (n, n))
         if n:
-            _check_root(self.name, plain(a), np.reshape(plain(g), -1), np.reshape(plain(x), -1), self.tol)
+            _check_root(name, plain(a), np.reshape(plain(g), -1), np.reshape(plain(x), -1), self.tol)
 
-        # the equation as a function of the arguments that move, all leaves of which have a place among the seeds
-        starts = np.cumsum([0] + [len(part) for part, _ in parts])
-        moving = [k for k in range(len(params)) if any(starts[k] <= i < starts[k + 1] for i in ts)]
-        call = Call(self.name, self.equation, tuple(k + 1 for k in moving), (own_copy(x), *params), {})
-        place = {int(i): j for j, i in enumerate(i for k in moving for i in range(starts[k], starts[k + 1]))}
-        ins = [call.leaves[place[i]] for i in ts]
-        ends = np.cumsum([0] + [size_of(v) for v in ins])
+        # The equation as a function of the parameters that hold a leaf that varies: all their leaves may have tangents.
+        ends = np.cumsum([0] + [len(flatten(p)[0]) for p in params]).tolist()
+        held = sorted({bisect_right(ends, i) for i in point.which})  # x is argument 0 of the equation
+        call = Call(name, self.equation, tuple(held), (own_copy(x), *params), {})
+        numbers = [i for k in held for i in range(ends[k - 1], ends[k])]
+        places = [numbers.index(i) for i in point.which]
+        ins = Layout(point.varied)
 
-        def forth(v: Any) -> Any:
+        def apply(v: Any) -> Any:
             lead = shape_of(v)[:-1]
-            seeds = [np.zeros(lead + shape_of(leaf), dtype_of(plain(leaf))) for leaf in call.leaves]
-            for i, y, start, stop in zip(ts, ins, ends, ends[1:]):
-                part = cut(start, stop, shape_of(y))[len(lead)](v)
-                seeds[place[i]] = part if is_complex(y) or not is_complex(part) else np.real(part)
+            seeds: list[Any] = [None] * len(call.leaves)
+            for i, part in zip(places, ins.parts(v)):
+                seeds[i] = part
             _, (dg,), _ = call.run(seeds)
-            if dg is None:
-                return np.zeros((*lead, n))
-            return -_solve(a, np.reshape(dg, (*lead, n)).T).T
+            return np.zeros((*lead, n)) if dg is None else -_solve(a, np.reshape(dg, (*lead, n)).T).T
 
         record = functools.cache(lambda: Record(call))
 
-        def back(ct: Any) -> Any:
+        def transpose(ct: Any) -> Any:
             lead = shape_of(ct)[:-1]
             ct = -_solve(np.conj(a).T, ct.T).T
             pulled = record().pull([np.reshape(ct, lead + shape_of(g)) if shape_of(g) or lead else ct[0]], lead)
-            return (pack_many if lead else pack)([pulled[place[i]] for i in ts])
+            return (pack_many if lead else pack)([pulled[i] for i in places])
 
-        packed = join(list(ts.values()), [shape_of(v) for v in ins], pack, pack_many)
-        return gather(linear(packed, (int(ends[-1]),), forth, back), (n,), *cut(0, n, shape))
+        return ins.tangents(ts, Layout([x]), apply, transpose)[0]
 
 
 def _solve(a: Any, b: Any) -> Any:
