@@ -1,4 +1,4 @@
-"""Evaluation traces drawn: as a table in HTML, and as computational graphs in Mermaid, DOT and SVG.
+"""Evaluation traces drawn as computational graphs, in Mermaid, DOT and SVG.
 
 A node shows its operation and value, its tangents and its adjoint; an edge the local derivative. So the chain rule can
 be read off in both directions: along an edge a tangent is multiplied forwards, an adjoint backwards, and where edges
@@ -14,25 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .text import Table, cell
-from .trace import Row, Trace, factor
+from .rows import Row, Rows, factor
+from .text import cell
 
 DRAWN = 60  # nodes that are laid out here; Graphviz is for more
 DIGITS = 4
-
-# ---------------------------------------------------------------- tables
-
-
-def html_table(trace: Trace) -> str:
-    """One table: values and tangents to be read downwards, adjoints upwards."""
-    sums, forward = trace.sums(), [f"{d} ↓" for d in trace.directions]
-    head = ["v", "operation", "value", *forward, "adjoint ↑", "= adjoint there × local derivative"]
-    rows = [
-        [trace.label(row), row.operation, cell(row.value), *map(cell, row.tangent), cell(row.adjoint), sums[row.name]]
-        for row in trace.rows
-    ]
-    return Table(head, rows, "<<>" + ("|" + ">" * len(forward) if forward else "") + "|><").html()
-
 
 # ---------------------------------------------------------------- graphs as text
 
@@ -45,7 +31,7 @@ class Edge(NamedTuple):
     text: str
 
 
-def edges(trace: Trace) -> list[Edge]:
+def edges(trace: Rows) -> list[Edge]:
     at = {row.name: k for k, row in enumerate(trace.rows)}
     return [
         Edge(at[name], k, "" if local is None else factor(local, DIGITS).removeprefix("conj"))
@@ -54,7 +40,7 @@ def edges(trace: Trace) -> list[Edge]:
     ]
 
 
-def caption(trace: Trace, row: Row) -> list[str]:
+def caption(trace: Rows, row: Row) -> list[str]:
     """The lines in a node: what it is, its value, its tangents, its adjoint."""
     given = row.operation == "input" or row.operation.startswith("element of ")
     results = [label for label, name in trace.results.items() if name == row.name]
@@ -65,13 +51,13 @@ def caption(trace: Trace, row: Row) -> list[str]:
     return [first, cell(row.value, DIGITS), *[f"→ {t}" for t in tangents], f"← {cell(row.adjoint, DIGITS, short=True)}"]
 
 
-def legend(trace: Trace) -> list[str]:
+def legend(trace: Rows) -> list[str]:
     """What the lines in a node are, and the numbers on the edges."""
     forward = [f"→ tangents {', '.join(trace.directions)}"] if trace.directions else []
     return ["value", *forward, f"← adjoint of {' + '.join(trace.results)}", "on edges: local derivative"]
 
 
-def mermaid(trace: Trace) -> str:
+def mermaid(trace: Rows) -> str:
     def quoted(text: str) -> str:
         marks = {"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "#96;"}
         return '"' + "".join(marks.get(c, c) for c in text) + '"'
@@ -85,7 +71,7 @@ def mermaid(trace: Trace) -> str:
     return "\n".join(lines) + "\n"
 
 
-def dot(trace: Trace) -> str:
+def dot(trace: Rows) -> str:
     def quoted(*lines: str) -> str:
         return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
 
@@ -113,7 +99,7 @@ class Box:
         self.after: list[Box] = []
 
 
-def svg(trace: Trace) -> str:
+def svg(trace: Rows) -> str:
     if len(trace.rows) <= DRAWN:
         return _drawn(trace)
     try:
@@ -132,7 +118,7 @@ def width_of(text: str, size: float = SIZE) -> float:
     return size * sum(0.36 if c in "ijl.,'|()[] " else 0.85 if c in "mwMW@→←↓↑" else 0.59 for c in text)
 
 
-def _drawn(trace: Trace) -> str:
+def _drawn(trace: Rows) -> str:
     links = edges(trace)
     captions = [caption(trace, row) for row in trace.rows]
     layers: list[list[Box]] = []
@@ -290,7 +276,7 @@ def _d(curve: Curve) -> str:
     return text
 
 
-def _nodes(trace: Trace, boxes: list[Box], captions: list[list[str]]) -> Iterator[str]:
+def _nodes(trace: Rows, boxes: list[Box], captions: list[list[str]]) -> Iterator[str]:
     results = {*trace.results.values()}
     for row, b, lines in zip(trace.rows, boxes, captions):
         fill = "#fff3d6" if row.name in results else "#e6f4ea" if row.operation == "input" else "#f2f4f8"

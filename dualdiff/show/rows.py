@@ -1,106 +1,185 @@
-"""The steps of a recorded run, written down: operations as a reader would write them."""
+"""The rows of a trace, and the steps of a recorded run that they are made of, written as a reader would write them."""
 
 from __future__ import annotations
 
-import functools
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.dual import Dual
 from ..core.table import plain
 from ..spaces.recorded import Recorded
-from .text import WHOLE, shape_text, shown
+from .text import WHOLE, cell, shape_text, shown
 
-# ---------------------------------------------------------------- taking down the steps
+# ---------------------------------------------------------------- rows
+
+
+class Row(NamedTuple):
+    """A step of the evaluation: `name = operation`, with what it is computed from and its derivatives.
+
+    `tangent` has an entry for each seed direction, `local` for each operand the derivative of this row by it: slopes
+    where the operation is elementwise, else the Jacobian, of shape `value.shape + operand.shape`, None if it is large.
+    """
+
+    name: str
+    operation: str
+    operands: tuple[str, ...]
+    value: Any
+    tangent: tuple[Any, ...]
+    adjoint: Any
+    local: tuple[Any, ...]
+
+
+class Rows:
+    """The rows of a trace, and how they hang together.
+
+    Attributes
+    ----------
+    rows : list of Row
+        The inputs, then every step.
+    directions : tuple of str
+        What the entries of each row's `tangent` are along.
+    results : dict
+        The name of each result of f, and of the row that it is.
+    """
+
+    __slots__ = ("directions", "results", "rows")
+
+    def __init__(self, rows: list[Row], directions: tuple[str, ...], results: dict[str, str]) -> None:
+        self.rows, self.directions, self.results = rows, directions, results
+
+    def label(self, row: Row) -> str:
+        """The row's name, and the result's if it is one."""
+        return " = ".join([row.name, *[r for r, name in self.results.items() if name == row.name and r != name]])
+
+    def uses(self) -> dict[str, list[tuple[Row, Any]]]:
+        """For each row's name the rows that it is an operand of, each with its derivative by it."""
+        found: dict[str, list[tuple[Row, Any]]] = {row.name: [] for row in self.rows}
+        for row in self.rows:
+            for name, local in zip(row.operands, row.local):
+                found[name].append((row, local))
+        return found
+
+    def sums(self, digits: int = 6) -> dict[str, str]:
+        """How each row's adjoint comes about: upstream times local derivative, summed over the row's uses."""
+        shapes, seeded, made = {row.name: np.shape(row.value) for row in self.rows}, {*self.results.values()}, {}
+        for name, uses in self.uses().items():
+            parts = ["the seed"] if name in seeded else []
+            for row, local in uses:
+                by = "×" if not np.shape(row.value) or np.shape(local) == np.shape(row.value) == shapes[name] else "@"
+                parts.append(f"{row.name}: {cell(row.adjoint, digits, short=True)} {by} {factor(local, digits)}")
+            made[name] = " + ".join(parts) or "no use"
+        return made
+
+
+def factor(local: Any, digits: int) -> str:
+    """A local derivative as it multiplies an adjoint: for complex numbers the conjugate, for the transpose of f'."""
+    if local is None or np.ndim(local) > 2:
+        return "J" if local is None else f"J({shape_text(np.shape(local))})"
+    text = cell(local, digits, short=True)
+    return f"conj({text})" if np.iscomplexobj(local) else text
+
+
+# ---------------------------------------------------------------- steps
 
 
 class Step:
-    """A row in the making: its operation with {} for the operands, whose nodes are the sources."""
+    """A row in the making: its operation with {} for each of the sources, which are nodes of the recording."""
 
-    __slots__ = ("element", "name", "nodes", "operands", "outer", "sources", "text", "value")
+    __slots__ = ("is_element", "is_outer", "name", "nodes", "operands", "sources", "text", "value")
 
-    def __init__(self, text: str, sources: list[Any], node: Any, value: Any, element: bool = False) -> None:
-        self.text, self.sources, self.nodes, self.element = text, sources, [node], element
-        self.outer = isinstance(value, Dual)  # of another derivative
+    def __init__(self, text: str, sources: list[Any], node: Any, value: Any, is_element: bool = False) -> None:
+        self.text, self.sources, self.nodes, self.is_element = text, sources, [node], is_element
+        self.is_outer = isinstance(value, Dual)  # it carries tangents of another derivative
         self.value = np.array(plain(value))[()]  # a copy, before f writes into it
-        self.name, self.operands = "", [*sources]
+        self.name = ""
+        self.operands: list[Step] = []
 
 
 class Steps(list[Any]):
-    """The rows of a tape: each primitive is written down at once, since a later assignment changes its operands."""
+    """The steps of a recording, which notes primitives here at once, since a later assignment changes their operands.
 
-    def __init__(self) -> None:
+    `spoken` has names of functions that differ from their own.
+    """
+
+    def __init__(self, spoken: Mapping[Any, str] | None = None) -> None:
         super().__init__()
+        self.spoken = spoken or {}
         self.of: dict[Any, Step] = {}  # node -> its step
-        self.elements: dict[Any, Step] = {}  # x[0] taken twice is one row
+        self.elements: dict[Any, Step] = {}  # x[0] taken twice is one step
         self.buffers: dict[Any, str] = {}  # leaves that are no inputs
 
     def forget(self) -> None:
         """Let go of the nodes, whose tape knows this list."""
-        self.clear()
-        self.of.clear()
-        self.elements.clear()
-        self.buffers.clear()
+        for kept in (self, self.of, self.elements, self.buffers):
+            kept.clear()
 
-    def append(self, primitive: Any) -> None:
-        function, args, options, result = primitive
-        node, sources = result.tangent, []  # type: ignore[var-annotated]
+    def append(self, noted: Any) -> None:
+        function, args, options, result = noted
+        node, is_element = result.tangent, False
+        sources: list[Any] = []
         if node in self.of:
             return
         if function is operator.getitem:
-            text, key = self.write(args[0], sources), args[1]
-            parts = key if type(key) is tuple else (key,)
-            text = f"{text}[{', '.join(map(_index, parts))}]"
-            if all(type(k) in (int, slice, type(...), type(None)) for k in parts):
-                twin = self.elements.setdefault((sources[0], repr(key)), Step(text, sources, node, result.value, True))
-                if twin.nodes != [node]:
-                    twin.nodes.append(node)
-                    self.of[node] = twin
-                    return
-                return self.add(node, twin)
+            text = f"{self.write(args[0], sources)}[{_key(args[1])}]"
+            parts = args[1] if type(args[1]) is tuple else (args[1],)
+            is_element = all(type(k) in (int, slice, type(...), type(None)) for k in parts)
         elif function is operator.setitem:
-            array, key, new = args
-            old = node.parents[0]
-            view = array._link.base is not None and array._tangent in self.of  # of which the old tangent is left
-            sources += [old, array._tangent] if view else [old]
-            self.buffers.setdefault(old, "array")
-            keys = ", ".join(map(_index, key if type(key) is tuple else (key,)))
-            text = f"{'{} with {}' if view else '{}'}[{keys}] ← {self.write(new, sources)}"
-        elif len(args) == 2 and type(args[0]) is type(args[1]) is tuple and callable(args[1][0][-1]):  # of floats
-            items = []
-            for v, (t, _) in zip(*args):
-                sources += [] if t is None else [t]
-                items.append(constant(v) if t is None else "{}")
-            text = _operation(function, items, [])
+            text = self._assignment(node, sources, *args)
         else:
-            items = [self.write(x, sources) for x in args]
-            while items and items[-1] == "None":
-                items.pop()
-            given = {k: v for k, v in options.items() if not _default(k, v)}
-            text = _operation(function, items, [f"{k}={self.write(v, sources)}" for k, v in given.items()])
-        self.add(node, Step(text, sources, node, result.value))
+            text = self._call(function, [self.write(x, sources) for x in args], options, sources)
+        twin = self.elements.get((sources[0], text)) if is_element else None
+        if twin is not None:
+            twin.nodes.append(node)
+            self.of[node] = twin
+            return
+        step = Step(text, sources, node, result.value, is_element)
+        if is_element:
+            self.elements[sources[0], text] = step
+        self._add(node, step)
 
-    def add(self, node: Any, step: Step) -> None:
+    def _add(self, node: Any, step: Step) -> None:
         self.of[node] = step
         super().append(step)
+
+    def _assignment(self, node: Any, sources: list[Any], array: Any, key: Any, new: Any) -> str:
+        old = node.parents[0]
+        is_view = array._link.base is not None and array._tangent in self.of  # of which the old tangent is left
+        sources += [old, array._tangent] if is_view else [old]
+        self.buffers.setdefault(old, "array")
+        return f"{'{} with {}' if is_view else '{}'}[{_key(key)}] ← {self.write(new, sources)}"
+
+    def _call(self, function: Any, items: list[str], options: Any, sources: list[Any]) -> str:
+        """A function as it would be called, or its operator; options that say nothing are left out."""
+        while items and items[-1] == "None":
+            items.pop()
+        form = OPERATORS.get(function, "")
+        given = [f"{k}={self.write(v, sources)}" for k, v in options.items() if not _is_default(k, v)]
+        if form.count("{}") == len(items) > 0 and not given:
+            return form.format(*[f"({x})" if x.startswith("-") else x for x in items])
+        if function is None:
+            return f"[{', '.join(items)}]"
+        name = getattr(function, "__name__", "array")
+        return f"{self.spoken.get(function) or _SPOKEN.get(name, name)}({', '.join([*items, *given])})"
 
     def write(self, x: Any, sources: list[Any]) -> str:
         """An argument as text; numbers that carry tangents of this recording are sources, and {} in the text."""
         if isinstance(x, Dual) and isinstance(x.tangent, Recorded) and x.tangent.tape.rows is self:
-            sources.append(self.known(x.tangent, x.value))
+            self.know(x.tangent, x.value)
+            sources.append(x.tangent)
             return "{}"
         if type(x) in (list, tuple):
             items = ", ".join([self.write(v, sources) for v in x])
             return f"[{items}]" if type(x) is list else f"({items}{',' * (len(x) == 1)})"
         return constant(x)
 
-    def known(self, node: Any, value: Any) -> Any:
-        """The node, which has a step from now on unless it is a leaf."""
+    def know(self, node: Any, value: Any) -> None:
+        """Give a node a step, if it has none: a leaf that is no input, or a view looked up after an assignment."""
         if not node.parents:
             self.buffers.setdefault(node, constant(plain(value)))
-        elif node not in self.of:  # a view looked up again after an assignment
+        elif node not in self.of:
             sources, todo = [], list(node.parents)
             while todo:
                 n = todo.pop()
@@ -108,14 +187,32 @@ class Steps(list[Any]):
                     sources.append(n)
                 else:
                     todo += n.parents
-            self.add(node, Step("part of " + ", ".join(["{}"] * len(sources)), sources, node, value))
-        return node
+            self._add(node, Step("part of " + ", ".join(["{}"] * len(sources)), sources, node, value))
 
 
-def _default(name: str, v: Any) -> bool:
-    """Whether an option says nothing."""
+OPERATORS = {
+    np.add: "{} + {}",
+    np.subtract: "{} - {}",
+    np.multiply: "{} × {}",
+    np.divide: "{} / {}",
+    np.power: "{}^{}",
+    np.matmul: "{} @ {}",
+    np.remainder: "{} % {}",
+    np.floor_divide: "{} // {}",
+    np.negative: "-{}",
+    np.positive: "+{}",
+}
+_SPOKEN = {"absolute": "abs", "maximum": "max", "minimum": "min", "positive_part": "relu"}
+
+
+def _is_default(option: str, v: Any) -> bool:
     said = {"where": v is True, "keepdims": v is False, "order": v in ("C", "K") if isinstance(v, str) else False}
-    return v is None or repr(v) == "<no value>" or said.get(name, False)
+    return v is None or repr(v) == "<no value>" or said.get(option, False)
+
+
+def _key(key: Any) -> str:
+    """What stands between the brackets of an index."""
+    return ", ".join(map(_index, key if type(key) is tuple else (key,)))
 
 
 def _index(k: Any) -> str:
@@ -125,7 +222,7 @@ def _index(k: Any) -> str:
 
 
 def constant(x: Any) -> str:
-    """An operand without a tangent, by value where that is short; braces are doubled, since it goes into a template."""
+    """An operand without a tangent, by value where that is short."""
     x = plain(x)
     if isinstance(x, str) or x is None or isinstance(x, bool | int):
         text = repr(x)
@@ -133,25 +230,9 @@ def constant(x: Any) -> str:
         text = shown(x, 6) if np.size(x) <= WHOLE else f"array({shape_text(np.shape(x))})"
     else:
         text = getattr(x, "__name__", None) or type(x).__name__
+    return literal(text)
+
+
+def literal(text: str) -> str:
+    """Text to be part of a step's, in which braces stand for sources."""
     return text.replace("{", "{{").replace("}", "}}")
-
-
-@functools.cache
-def _forms() -> dict[Any, str]:
-    from ..cli.formula import OPERATORS
-
-    return {function: form for form, function in OPERATORS.values()}
-
-
-_SPOKEN = {"absolute": "abs", "maximum": "max", "minimum": "min", "positive_part": "relu"}
-
-
-def _operation(function: Any, items: list[str], options: list[str]) -> str:
-    """An operation as a reader would write it."""
-    form = _forms().get(function, "")
-    if form and form.count("{}") == len(items) and not options:
-        return form.format(*[f"({x})" if x.startswith("-") else x for x in items])
-    name = getattr(function, "__name__", "array")
-    if function is None:
-        return f"[{', '.join(items)}]"
-    return f"{_SPOKEN.get(name, name)}({', '.join([*items, *options])})"

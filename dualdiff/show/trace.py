@@ -11,7 +11,8 @@ import inspect
 import math
 import operator
 import re
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from ..run.call import Call, Function, dtype_of, is_complex, number, size_of
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine
 from ..transforms.reverse import Record
-from .rows import Step, Steps, constant
-from .text import Table, cell, element_names, shape_text
+from . import graph
+from .rows import Row, Rows, Step, Steps, constant, literal
+from .text import Table, cell, element_names
 
 __all__ = ["Row", "Trace", "trace"]
 
@@ -34,20 +36,59 @@ JACOBIAN = 36  # elements of a local Jacobian that is still computed
 age = operator.attrgetter("serial")
 
 
-class Row(NamedTuple):
-    """A step of the evaluation: `name = operation`, with what it is computed from and its derivatives.
+class Trace(Rows):
+    """What `trace` returns: its rows, which print as a table, and its drawings."""
 
-    `tangent` has an entry for each seed direction, `local` for each operand the derivative of this row by it: slopes
-    where the operation is elementwise, else the Jacobian, of shape `value.shape + operand.shape`, None if it is large.
-    """
+    __slots__ = ()
 
-    name: str
-    operation: str
-    operands: tuple[str, ...]
-    value: Any
-    tangent: tuple[Any, ...]
-    adjoint: Any
-    local: tuple[Any, ...]
+    def text(self, tangents: bool = True, adjoints: bool = True, digits: int = 6, widest: float = math.inf) -> str:
+        """The tables, of values with or without tangents, and of adjoints from the last row to the first."""
+        head = ["forward ↓", "operation", *(["value", *self.directions] if tangents else ["value"])]
+        rows = []
+        for row in self.rows:
+            ts = [cell(t, digits) for t in row.tangent] if tangents else []
+            rows.append([self.label(row), row.operation, cell(row.value, digits), *ts])
+        out = Table(head, rows, "<<>|>" if len(head) > 3 else "<<|>").lines(widest)
+        if adjoints:
+            sums = self.sums(digits)
+            head = ["reverse ↑", "adjoint", "= sum over the uses: adjoint there × local derivative"]
+            rows = [[self.label(row), cell(row.adjoint, digits), sums[row.name]] for row in reversed(self.rows)]
+            out += ["", *Table(head, rows, "<>|<").lines()]
+        return "\n".join(out)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Trace of {', '.join(self.results)}: {len(self.rows)} rows>"
+
+    def _repr_html_(self) -> str:
+        """One table, for notebooks: values and tangents to be read downwards, adjoints upwards."""
+        sums, forward = self.sums(), [f"{d} ↓" for d in self.directions]
+        head = ["v", "operation", "value", *forward, "adjoint ↑", "= adjoint there × local derivative"]
+        rows = [
+            [self.label(row), row.operation, *map(cell, (row.value, *row.tangent, row.adjoint)), sums[row.name]]
+            for row in self.rows
+        ]
+        return Table(head, rows, "<<>" + ("|" + ">" * len(forward) if forward else "") + "|><").html()
+
+    def mermaid(self) -> str:
+        """The computational graph for Mermaid, which many pages of Markdown draw."""
+        return graph.mermaid(self)
+
+    def dot(self) -> str:
+        """The computational graph in the DOT language of Graphviz."""
+        return graph.dot(self)
+
+    def svg(self) -> str:
+        """The computational graph as a picture, for slides and pages.
+
+        Raises
+        ------
+        ValueError
+            If the graph is too large to be laid out here and the graphviz package is missing.
+        """
+        return graph.svg(self)
 
 
 # ---------------------------------------------------------------- the trace
@@ -110,67 +151,77 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
     x2         1.71634 │ v2: 1 × 2 + v4: -1 × 0.283662
     x1             5.5 │ v1: 1 × 0.5 + v2: 1 × 5
     """
+    return traced(f, args, seed, cotangent)
+
+
+def traced(
+    f: Function,
+    args: Sequence[Any],
+    seed: Any = None,
+    cotangent: Any = None,
+    numbered: bool = False,
+    spoken: Mapping[Any, str] | None = None,
+) -> Trace:
+    """`trace`, with functions named as in `spoken`.
+
+    If `numbered`, inputs and their elements are steps v1, v2, ... too, and each input number has its direction, however
+    many there are.
+    """
     if not callable(f):
         raise TypeError(f"trace: the first argument must be a function, not {type(f).__name__}; write trace(f, x)")
-    call = Call("trace", f, tuple(range(len(args))), args, {})
-    names = _inputs(f, args)
-    directions, seeds = _seeds(call, names, seed)
-    steps = Steps()
+    call = Call("trace", f, tuple(range(len(args))), tuple(args), {})
+    names = _input_names(f, call.args)
+    most = math.inf if numbered else MOST_SEEDS
+    directions, seeds = _unit_seeds(call, names, most) if seed is None else _given_seeds(call, seed)
+    steps = Steps(spoken)
     try:
         record = Record(call, steps)
-        try:
-            if any(isinstance(x, Dual) for x in (*call.leaves, *record.values)) or any(s.outer for s in steps):
-                raise ValueError(
-                    "trace: a number carries tangents of a derivative that is being computed around it, which the "
-                    "rows would lose; trace plain numbers"
-                )
-            return _trace(f, record, names, directions, seeds, steps, cotangent)
-        finally:
-            record.tape.rows = None
+        if any(isinstance(x, Dual) for x in (*call.leaves, *record.values)) or any(s.is_outer for s in steps):
+            raise ValueError(
+                "trace: a number carries tangents of a derivative that is being computed around it, which the "
+                "rows would lose; trace plain numbers"
+            )
+        inputs = [Step("input", [], node, x) for node, x in zip(record.leaves, call.leaves)]
+        for step in inputs:
+            steps.of[step.nodes[0]] = step
+        for node, v in zip(record.nodes, record.values):
+            if node is not None:
+                steps.know(node, v)
+        needed = _needed(record, steps)
+        (_number_all if numbered else _name)(inputs, needed, names)
+        return _trace(f, record, steps, [*inputs, *needed], directions, seeds, _cotangents(record, cotangent))
     finally:
         steps.forget()
 
 
 def _trace(
-    f: Function, record: Record, names: list[str], directions: list[str], seeds: Any, steps: Steps, cotangent: Any
+    f: Function, record: Record, steps: Steps, shown: list[Step], directions: list[str], seeds: Any, seeded: list[Any]
 ) -> Trace:
-    inputs = [Step("input", [], node, x) for node, x in zip(record.leaves, record.call.leaves)]
-    for step, name in zip(inputs, names):
-        step.name = name
-        steps.of[step.nodes[0]] = step
-    for node, v in zip(record.nodes, record.values):
-        if node is not None:
-            steps.known(node, v)
-    kept = _needed(record, steps)
-    _number(f, names, kept)
-    cotangents = _cotangents(record, cotangent)
-    adjoints = _adjoints(record, cotangents)
+    adjoints = _adjoints(record, seeded)
+    rows = []
     token = hush()
     try:
-        tangents = _push(order([*record.nodes, *[n for s in kept for n in s.nodes[:1]]]), record.leaves, seeds)
-        rows = []
-        for step in [*inputs, *kept]:
-            local, v = _local(step), step.value
+        tangents = _tangents(order([*record.nodes, *[step.nodes[0] for step in shown]]), record.leaves, seeds)
+        for step in shown:
+            v, shape = step.value, np.shape(step.value)
             sources = [steps.of[n].name if n in steps.of else steps.buffers.get(n, "?") for n in step.sources]
             t = tangents.get(step.nodes[0])
-            t = [np.zeros(np.shape(v))[()]] * len(directions) if t is None else t
-            ct = sum(adjoints.get(n, 0.0) for n in step.nodes) + np.zeros(np.shape(v))
-            rows.append(
-                Row(
-                    step.name,
-                    step.text.format(*sources),
-                    tuple([s.name for s in step.operands]),
-                    _tidy(v, v),
-                    tuple([_tidy(np.broadcast_to(d, np.shape(v)), v) for d in t]),
-                    _tidy(ct, v),
-                    local,
-                )
+            t = [np.zeros(shape)[()]] * len(directions) if t is None else t
+            row = Row(
+                name=step.name,
+                operation=step.text.format(*sources),
+                operands=tuple([s.name for s in step.operands]),
+                value=_like(v, v),
+                tangent=tuple([_like(np.broadcast_to(d, shape), v) for d in t]),
+                adjoint=_like(sum(adjoints.get(n, 0.0) for n in step.nodes) + np.zeros(shape), v),
+                local=_local(step),
             )
+            rows.append(row)
     finally:
         unhush(token)
     results: dict[str, str] = {}
-    labels = _results(f, names, len(record.values))
-    for label, node, v, ct in zip(labels, record.nodes, record.values, cotangents):
+    labels = _result_names(f, [row.name for row in rows], len(record.values))
+    for label, node, v, ct in zip(labels, record.nodes, record.values, seeded):
         if node not in steps.of:  # it does not depend on the inputs
             none = (number(np.zeros(np.shape(v))[()]),) * len(directions)
             rows.append(Row(label, constant(v).format(), (), v, none, ct, ()))
@@ -178,48 +229,55 @@ def _trace(
     return Trace(rows, tuple(directions), results)
 
 
+# ---------------------------------------------------------------- which steps, and what they depend on
+
+
+def _between(node: Any, ends: set[Any]) -> tuple[set[Any], set[Any]]:
+    """The nodes that a node is computed from, it and back to `ends`, and which of these are met."""
+    inner: set[Any] = set()
+    met, todo = set(), [node]
+    while todo:
+        n = todo.pop()
+        if n in ends:
+            met.add(n)
+        elif n not in inner:
+            inner.add(n)
+            todo += n.parents
+    return inner, met
+
+
 def _needed(record: Record, steps: Steps) -> list[Step]:
     """The steps that the result depends on, in order, each with its operands; those inside of a rule drop out."""
-    used = {id(steps.of[n]) for n in record.nodes if n in steps.of}
-    kept = []
-    leaves = {*record.leaves}
+    used = {steps.of[n] for n in record.nodes if n in steps.of}
+    needed = []
     for step in reversed(steps):
-        if id(step) not in used:
+        if step not in used:
             continue
-        kept.append(step)
-        stop = {n for s in step.sources if s in steps.of for n in steps.of[s].nodes}
-        reached, todo, seen = set(), [step.nodes[0]], set()
-        while todo:
-            node = todo.pop()
-            if node in stop or node in leaves:
-                reached.add(node)
-            elif node not in seen:
-                seen.add(node)
-                todo += node.parents
-        step.operands = []
-        for n in [*step.sources, *sorted(reached - stop, key=age)]:
+        needed.append(step)
+        sources = {n for s in step.sources if s in steps.of for n in steps.of[s].nodes}
+        _, met = _between(step.nodes[0], sources.union(record.leaves))
+        for n in [*step.sources, *sorted(met - sources, key=age)]:
             operand = steps.of.get(n)
             if operand is None:
                 continue
-            used.add(id(operand))
-            if operand not in step.operands and not reached.isdisjoint(operand.nodes):
+            used.add(operand)
+            if operand not in step.operands and not met.isdisjoint(operand.nodes):
                 step.operands.append(operand)
-    return kept[::-1]
+    return needed[::-1]
+
+
+# ---------------------------------------------------------------- derivatives
 
 
 def _local(step: Step) -> tuple[Any, ...]:
     """The derivative of a step by each of its operands: cotangents pulled back through the nodes in between."""
-    stop = {n for s in step.operands for n in s.nodes}
-    between, todo = set(), [n for n in step.nodes[:1] if stop]
-    while todo:
-        n = todo.pop()
-        if n not in between and n not in stop:
-            between.add(n)
-            todo += n.parents
-    nodes = sorted(between, key=age, reverse=True)
+    if not step.operands:
+        return ()
+    inner, _ = _between(step.nodes[0], {n for s in step.operands for n in s.nodes})
+    nodes = sorted(inner, key=age, reverse=True)
     shape, m, dtype = np.shape(step.value), np.size(step.value), dtype_of(step.value)
-    weighted = all(isinstance(n, Combine) for n in nodes)  # sums of weights times operands: elementwise
-    slopes = [s for s in step.operands if not shape or (weighted and np.shape(s.value) == shape)]
+    elementwise = all(isinstance(n, Combine) for n in nodes)  # sums of weights times operands
+    slopes = [s for s in step.operands if not shape or (elementwise and np.shape(s.value) == shape)]
     others = [s for s in step.operands if s not in slopes and 0 < m * np.size(s.value) <= JACOBIAN]
     lead = (m,) if m > 1 else ()
     found = {}
@@ -227,16 +285,16 @@ def _local(step: Step) -> tuple[Any, ...]:
         if not operands:
             continue
         seed = np.eye(m, dtype=dtype).reshape(many + shape) if operands is others else np.ones(shape, dtype)[()]
-        of = Cotangents(step.nodes[:1], [number(seed)], nodes, careful=True).run().of
+        pulled = Cotangents(step.nodes[:1], [number(seed)], nodes, careful=True).run().of
         for s in operands:
             have = np.shape(s.value)
-            ct = np.conj(sum(of[n] for n in s.nodes if n in of))
+            ct = np.conj(sum(pulled[n] for n in s.nodes if n in pulled))
             made = np.broadcast_to(ct, many + have).reshape(have if s in slopes else shape + have)
-            found[id(s)] = _tidy(made, s.value if is_complex(s.value) else step.value)
-    return tuple([found.get(id(s)) for s in step.operands])
+            found[s] = _like(made, s.value if is_complex(s.value) else step.value)
+    return tuple([found.get(s) for s in step.operands])
 
 
-def _push(nodes: list[Any], leaves: list[Any], seeds: Any) -> dict[Any, Any]:
+def _tangents(nodes: list[Any], leaves: list[Any], seeds: Any) -> dict[Any, Any]:
     """The tangents of all nodes, directions first: the linear program from the first node to the last."""
     if seeds is None:
         return {}
@@ -271,16 +329,16 @@ def _adjoints(record: Record, cotangents: list[Any]) -> dict[Any, Any]:
     return found | cts.of  # in which those of the leaves are left
 
 
-def _tidy(x: Any, like: Any) -> Any:
+def _like(x: Any, like: Any) -> Any:
     """A number or array of its own, real where the value it belongs to is real."""
     x = np.array(plain(x))
     return number((x if is_complex(like) else real(x)).astype(dtype_of(like), copy=False)[()])
 
 
-# ---------------------------------------------------------------- names, seeds
+# ---------------------------------------------------------------- names
 
 
-def _inputs(f: Function, args: tuple[Any, ...]) -> list[str]:
+def _input_names(f: Function, args: tuple[Any, ...]) -> list[str]:
     """The names of the arguments' leaves: those of f's parameters."""
     try:
         bound = inspect.signature(f).bind(*args)
@@ -309,36 +367,52 @@ def _paths(name: str, x: Any) -> list[str]:
     return [leaf for path, part in parts.items() for leaf in _paths(path, part)]
 
 
-def _number(f: Function, names: list[str], kept: list[Step]) -> None:
+def _name(inputs: list[Step], steps: list[Step], names: list[str]) -> None:
     """Name the steps v1, v2, ..., elements of inputs as they are written."""
     letter = next(c for c in "vwtuzabcdefgh" if not any(re.match(rf"{c}\d", name) for name in names))
-    inputs, k = {*names}, 0
-    for step in kept:
-        (source,) = step.operands if len(step.operands) == 1 else (None,)
-        if step.element and source is not None and source.name in inputs and np.ndim(step.value) == 0:
-            step.name, step.text = step.text.format(source.name), f"element of {source.name}".replace("{", "{{")
-            step.sources = []
+    for step, name in zip(inputs, names):
+        step.name = name
+    k = 0
+    for step in steps:
+        source = step.operands[0] if len(step.operands) == 1 else None
+        if step.is_element and source in inputs and np.ndim(step.value) == 0:
+            step.name = step.text.format(source.name)
+            step.text, step.sources = f"element of {literal(source.name)}", []
         else:
             k += 1
             step.name = f"{letter}{k}"
 
 
-def _results(f: Function, names: list[str], count: int) -> list[str]:
+def _number_all(inputs: list[Step], steps: list[Step], names: list[str]) -> None:
+    """Name inputs and steps v1, v2, ..., where an input's operation is its name."""
+    for step, name in zip(inputs, names):
+        step.text = literal(name)
+    for k, step in enumerate([*inputs, *steps], 1):
+        step.name = f"v{k}"
+
+
+def _result_names(f: Function, taken: list[str], count: int) -> list[str]:
     own = getattr(f, "__name__", "<none>")
-    name = next(n for n in (own, "y", "f", "result") if n.isidentifier() and n not in names)
+    name = next(n for n in (own, "y", "f", "result") if n.isidentifier() and n not in taken)
     return [name] if count == 1 else [f"{name}{k + 1}" for k in range(count)]
 
 
-def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any] | None]:
-    """A label for each direction, and for each leaf its tangents in all of them."""
-    if seed is None:
-        sizes = [size_of(x) for x in call.leaves]
-        n = sum(sizes)
-        if not 0 < n <= MOST_SEEDS:
-            return [], None
-        blocks = np.split(np.eye(n), np.cumsum(sizes)[:-1], axis=1)
-        labels = [f"d/d{place}" for name, x in zip(names, call.leaves) for place in element_names(name, x)]
-        return labels, [b.reshape(n, *shape_of(x)).astype(dtype_of(x)) for b, x in zip(blocks, call.leaves)]
+# ---------------------------------------------------------------- seeds
+
+
+def _unit_seeds(call: Call, names: list[str], most: float) -> tuple[list[str], list[Any] | None]:
+    """A direction for each input number, if these are at most so many: their labels, and for each leaf its tangents."""
+    sizes = [size_of(x) for x in call.leaves]
+    n = sum(sizes)
+    if not 0 < n <= most:
+        return [], None
+    blocks = np.split(np.eye(n), np.cumsum(sizes)[:-1], axis=1)
+    labels = [f"d/d{place}" for name, x in zip(names, call.leaves) for place in element_names(name, x)]
+    return labels, [b.reshape(n, *shape_of(x)).astype(dtype_of(x)) for b, x in zip(blocks, call.leaves)]
+
+
+def _given_seeds(call: Call, seed: Any) -> tuple[list[str], list[Any]]:
+    """The same for the directions that are given."""
     parts = (seed,) if len(call.args) == 1 else tuple(seed) if np.iterable(seed) else ()
     if len(parts) != len(call.args):
         raise ValueError(f"trace: seed must be a tuple with a direction for each of the {len(call.args)} arguments")
@@ -358,104 +432,3 @@ def _seeds(call: Call, names: list[str], seed: Any) -> tuple[list[str], list[Any
         raise TypeError("trace: a seed is complex, its argument real; make the argument complex if that is meant")
     labels = [f"tangent {k + 1}" for k in range(lead[0])] if lead else ["tangent"]
     return labels, [np.asarray(t).reshape(len(labels), *shape_of(x)) for t, x in zip(given, call.leaves)]
-
-
-def factor(local: Any, digits: int) -> str:
-    """A local derivative as it multiplies an adjoint: for complex numbers the conjugate, for the transpose of f'."""
-    if local is None or np.ndim(local) > 2:
-        return "J" if local is None else f"J({shape_text(np.shape(local))})"
-    text = cell(local, digits, short=True)
-    return f"conj({text})" if np.iscomplexobj(local) else text
-
-
-class Trace:
-    """What `trace` returns; prints as a table.
-
-    Attributes
-    ----------
-    rows : list of Row
-        The inputs, then every step.
-    directions : tuple of str
-        What the entries of each row's `tangent` are along.
-    results : dict
-        The name of each result of f, and of the row that it is.
-    """
-
-    __slots__ = ("directions", "results", "rows")
-
-    def __init__(self, rows: list[Row], directions: tuple[str, ...], results: dict[str, str]) -> None:
-        self.rows, self.directions, self.results = rows, directions, results
-
-    def label(self, row: Row) -> str:
-        """The row's name, and the result's if it is one."""
-        return " = ".join([row.name, *[r for r, name in self.results.items() if name == row.name and r != name]])
-
-    def uses(self) -> dict[str, list[tuple[Row, Any]]]:
-        """For each row's name the rows that it is an operand of, each with its derivative by it."""
-        found: dict[str, list[tuple[Row, Any]]] = {row.name: [] for row in self.rows}
-        for row in self.rows:
-            for name, local in zip(row.operands, row.local):
-                found[name].append((row, local))
-        return found
-
-    def sums(self, digits: int = 6) -> dict[str, str]:
-        """How each row's adjoint comes about: upstream times local derivative, summed over the row's uses."""
-        shapes, seeded, made = {row.name: np.shape(row.value) for row in self.rows}, {*self.results.values()}, {}
-        for name, uses in self.uses().items():
-            parts = ["the seed"] if name in seeded else []
-            for row, local in uses:
-                by = "×" if not np.shape(row.value) or np.shape(local) == np.shape(row.value) == shapes[name] else "@"
-                parts.append(f"{row.name}: {cell(row.adjoint, digits, short=True)} {by} {factor(local, digits)}")
-            made[name] = " + ".join(parts) or "no use"
-        return made
-
-    def text(self, tangents: bool = True, adjoints: bool = True, digits: int = 6, widest: float = math.inf) -> str:
-        """The tables, of values with or without tangents, and of adjoints from the last row to the first."""
-        head = ["forward ↓", "operation", *(["value", *self.directions] if tangents else ["value"])]
-        rows = []
-        for row in self.rows:
-            ts = [cell(t, digits) for t in row.tangent] if tangents else []
-            rows.append([self.label(row), row.operation, cell(row.value, digits), *ts])
-        out = Table(head, rows, "<<>|>" if len(head) > 3 else "<<|>").lines(widest)
-        if adjoints:
-            sums = self.sums(digits)
-            head = ["reverse ↑", "adjoint", "= sum over the uses: adjoint there × local derivative"]
-            rows = [[self.label(row), cell(row.adjoint, digits), sums[row.name]] for row in reversed(self.rows)]
-            out += ["", *Table(head, rows, "<>|<").lines()]
-        return "\n".join(out)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return f"<Trace of {', '.join(self.results)}: {len(self.rows)} rows>"
-
-    def _repr_html_(self) -> str:
-        """One table, for notebooks: values and tangents to be read downwards, adjoints upwards."""
-        from .graph import html_table
-
-        return html_table(self)
-
-    def mermaid(self) -> str:
-        """The computational graph for Mermaid, which many pages of Markdown draw."""
-        from .graph import mermaid
-
-        return mermaid(self)
-
-    def dot(self) -> str:
-        """The computational graph in the DOT language of Graphviz."""
-        from .graph import dot
-
-        return dot(self)
-
-    def svg(self) -> str:
-        """The computational graph as a picture, for slides and pages.
-
-        Raises
-        ------
-        ValueError
-            If the graph is too large to be laid out here and the graphviz package is missing.
-        """
-        from .graph import svg
-
-        return svg(self)
