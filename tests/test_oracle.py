@@ -17,7 +17,7 @@ import sympy as sp
 from scipy import special
 
 from dualdiff import oracle
-from dualdiff.check.oracle import symbols as engine
+from dualdiff.check.oracle import derivatives, symbols
 from dualdiff.core.errors import NotDifferentiableError
 
 x, y, z, t = sp.symbols("x y z t", real=True)
@@ -219,7 +219,7 @@ def test_textbook():
 def test_dense_layer():
     """s = u . tanh(W x + b): ds/dW = delta^T x^T in the shape convention, ds/db = delta."""
     dense = lambda W, b, u, x: u @ np.tanh(W @ x + b)
-    W, b, u, v = (oracle._symbols(*spec) for spec in (("W", (2, 3)), ("b", (2,)), ("u", (2,)), ("x", (3,))))
+    W, b, u, v = (derivatives.named_symbols(*spec) for spec in (("W", (2, 3)), ("b", (2,)), ("u", (2,)), ("x", (3,))))
     delta = u * (1 - np.array([sp.tanh(e) for e in W @ v + b]) ** 2)
     dW, db, dx = oracle.gradient(dense, (2, 3), 2, 2, 3, argnums=(0, 1, 3))
     same(dW, np.outer(delta, v))
@@ -231,7 +231,7 @@ def test_dense_layer():
 # --- every elementwise function: its value against NumPy's, its derivative against a difference quotient ---
 
 
-UFUNCS = {name: getattr(np, name, None) or getattr(special, name, None) for name in engine.ELEMENTWISE}
+UFUNCS = {name: getattr(np, name, None) or getattr(special, name, None) for name in symbols.ELEMENTWISE}
 
 
 @pytest.mark.parametrize("name", [name for name, f in UFUNCS.items() if isinstance(f, np.ufunc)])
@@ -514,9 +514,9 @@ def test_import_is_lazy_and_tracing_fast():
             v[0] = [np.sin(a), a * b, a + b, np.exp(-a), a / (1 + b**2)][k % 5]
         return v.sum()
 
-    start = time.perf_counter()
+    start = time.process_time()
     gradient = oracle.gradient(f, 20)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     point = np.linspace(0.1, 0.9, 20)
     assert gradient.compile()(point) == pytest.approx(gradient.at(point).astype(float))
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError
-from .oracle import symbols as engine
 from .oracle.digits import values
+from .oracle.exact import UndefinedError, differentiate, mp, partials, sp
 
 
 def of_arrays(given: Any, due: Any) -> str:
@@ -33,23 +33,23 @@ def of_component(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, An
     def at(expr: Any, point: dict[Any, Any]) -> Any:
         try:
             return values([expr], [None], point, 20)[0]
-        except (engine.UndefinedError, NotDifferentiableError):
-            return engine.mp.nan
+        except (UndefinedError, NotDifferentiableError):
+            return mp.nan
 
     samples = [(p, at(given, p), at(due, p)) for p in points[:12]]
-    samples = [sample for sample in samples if engine.mp.isfinite(sample[1]) and engine.mp.isfinite(sample[2])][:3]
+    samples = [sample for sample in samples if mp.isfinite(sample[1]) and mp.isfinite(sample[2])][:3]
 
     def explains(expr: Any) -> bool:
         return bool(samples) and all(abs(at(expr, p) - g) <= 1e-9 * abs(g) for p, g, _ in samples)
 
     alike: dict[Any, list[Any]] = {}  # the same slip in all operations of one kind, as in a sum over components
-    for node in [n for n in dict.fromkeys(engine.sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
-        if not isinstance(node, engine.sp.Expr) or node.is_Piecewise:
+    for node in [n for n in dict.fromkeys(sp.preorder_traversal(f)) if n.args and n.has(x)][:40]:
+        if not isinstance(node, sp.Expr) or node.is_Piecewise:
             continue
-        hole = engine.sp.Dummy(real=True)
-        outer = engine.differentiate(f.xreplace({node: hole}), hole, {}).xreplace({hole: node})
+        hole = sp.Dummy(real=True)
+        outer = differentiate(f.xreplace({node: hole}), hole, {}).xreplace({hole: node})
         for k, (slip, slope) in enumerate(of_operation(node, x)):
-            change = outer * (slope - engine.differentiate(node, x, {}))
+            change = outer * (slope - differentiate(node, x, {}))
             if explains(due + change):
                 return str(slip)
             if change != 0:
@@ -69,8 +69,8 @@ def of_component(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, An
 
 def of_operation(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
     """What may have gone wrong in differentiating the outermost operation of node, and the slope that this gives."""
-    d = functools.partial(engine.differentiate, x=x, memo={})
-    slope, moving = d(node), [(a, outer, d(a)) for a, outer in engine.partials(node) if d(a) != 0]
+    d = functools.partial(differentiate, x=x, memo={})
+    slope, moving = d(node), [(a, outer, d(a)) for a, outer in partials(node) if d(a) != 0]
     for a, outer, inner in moving:
         rest = slope - outer * inner
         if node.is_Add:
@@ -84,12 +84,12 @@ def of_operation(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
             yield f"chain rule: the inner derivative d({a})/d{x} = {inner} is missing", rest + outer
             yield f"chain rule: the outer derivative, of {node} by {a}, is missing", rest + inner
             yield f"the sign of the derivative of {node}", rest - outer * inner
-    top, bottom = engine.sp.fraction(node)
+    top, bottom = sp.fraction(node)
     if node.is_Mul and len(moving) > 1:
         if bottom.has(x):
             yield "quotient rule: the sign between its terms", (d(top) * bottom + top * d(bottom)) / bottom**2
             yield "quotient rule: the square of the denominator", (d(top) * bottom - top * d(bottom)) / bottom
-        product, slopes = engine.sp.Mul(*(a for a, _, _ in moving)), engine.sp.Mul(*(inner for _, _, inner in moving))
+        product, slopes = sp.Mul(*(a for a, _, _ in moving)), sp.Mul(*(inner for _, _, inner in moving))
         yield "product rule: (uv)' = u'v + uv', not u'v'", node / product * slopes
     if node.is_Pow:
         base, n = node.args
@@ -97,4 +97,4 @@ def of_operation(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
         yield "power rule: the exponent goes down by one", slope * base
         yield "power rule: the exponent goes down by one only", slope / base
         yield "an exponential: the power rule is for a constant exponent", n * base ** (n - 1) * d(n)
-        yield f"an exponential: the factor log({base}) is missing", slope / engine.sp.log(base)
+        yield f"an exponential: the factor log({base}) is missing", slope / sp.log(base)

@@ -6,7 +6,7 @@ from typing import Any
 
 import mpmath
 
-from .symbols import Real, UndefinedError, ceiling, floor, free, mp, rint, sign, sp, step
+from .exact import Real, UndefinedError, ceiling, floor, free, mp, rint, sign, sp, step
 
 MPMATH = {"ceiling": "ceil", "Exp1": "e", "Pi": "pi", "Infinity": "inf", "NegativeInfinity": "ninf"}
 ORDERS = {sp.Lt: (-1,), sp.Le: (-1, 0), sp.Gt: (1,), sp.Ge: (1, 0), sp.Eq: (0,), sp.Ne: (-1, 1)}
