@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.cli.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, evaluate
+from dualdiff.cli.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, as_function
 from dualdiff.cli.main import EXAMPLES, main, shown
 
 ROOT = Path(__file__).parents[1]
@@ -219,14 +219,12 @@ def test_every_function_against_differences(name: str) -> None:
         inputs, formula = {"x": x}, f"{name}(x)"
     elif FUNCTIONS[name][1] == 3:
         inputs, formula = {"x": x, "y": Y}, {"where": "where(x > 0.4, x, y^2)", "clip": "clip(x, 0.4, y)"}[name]
-    [(_, _, entries)], _ = evaluate(formula, inputs, str)
-    columns, h = [], 1e-6
-    for key, v in inputs.items():
-        for k in range(v.size):
-            step = h * np.eye(v.size)[k].reshape(v.shape)
-            up, down = (evaluate(formula, {**inputs, key: v + s}, str)[0][0][1] for s in (step, -step))
-            columns.append(np.ravel(up - down) / (2 * h))
-    np.testing.assert_allclose(entries, np.transpose(columns), rtol=1e-7, atol=1e-8)
+    f, at = as_function(formula, inputs), tuple(inputs.values())
+    exact = dd.jacobian(f, argnums=tuple(range(len(at))))(*at)
+    for k, v in enumerate(at):
+        h = 1e-6 * np.eye(v.size).reshape(v.size, *v.shape)
+        columns = [np.ravel(f(*at[:k], v + s, *at[k + 1 :]) - f(*at[:k], v - s, *at[k + 1 :])) / 2e-6 for s in h]
+        np.testing.assert_allclose(exact[k].reshape(-1, v.size), np.transpose(columns), rtol=1e-7, atol=1e-8)
 
 
 def test_functions_that_numpy_has_are_numpys() -> None:
@@ -261,8 +259,12 @@ def test_singular_points_print_what_numpy_says_without_a_warning(run: Callable[.
     assert "f = nan" in run("log(x) + 1/0", "x=-1")
 
 
-def test_comparisons_have_rows_without_tangents(run: Callable[..., str]) -> None:
-    assert "v2      v1 > 0             False │    0\n" in run("where(x>0, x, -x)", "x=-3")
+def test_comparisons_show_their_outcome_where_it_is_used(run: Callable[..., str]) -> None:
+    assert "v3 = f  where(False, v1, v2)      3 │   -1\n" in run("where(x>0, x, -x)", "x=-3")
+
+
+def test_a_list_is_written_as_one(run: Callable[..., str]) -> None:
+    assert "[v1, v2, 1]" in [operation for operation, *_ in rows(run("max(1, [x, y, 1] * x)", "x=1", "y=2")).values()]
 
 
 def test_given_names_hide_constants_but_not_functions(run: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Formulas of the command line: read by `ast`, checked against a whitelist, evaluated step by step on Duals."""
+"""Formulas of the command line: read by `ast`, checked against a whitelist, made functions of numbers of any kind."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ import operator
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual, relu
+from ..core.dual import relu
 from ..rules import ELEMENTWISE, PLAIN
 from ..rules import FUNCTIONS as RULES
-from ..show.text import element_names
 
 LONGEST, LARGEST = 10_000, 100  # characters of a formula or value; numbers that a formula takes, a direction each
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
 SPELLINGS = str.maketrans({"^": "**", "×": "*", "·": "*", "−": "-"})
-OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
-    ast.Add: ("{} + {}", np.add),
-    ast.Sub: ("{} - {}", np.subtract),
-    ast.Mult: ("{} × {}", np.multiply),
-    ast.Div: ("{} / {}", np.divide),
-    ast.Pow: ("{}^{}", np.power),
-    ast.MatMult: ("{} @ {}", np.matmul),
-    ast.Mod: ("{} % {}", np.remainder),
-    ast.FloorDiv: ("{} // {}", np.floor_divide),
-    ast.USub: ("-{}", np.negative),
-    ast.UAdd: ("+{}", np.positive),
-    ast.Lt: ("{} < {}", np.less),
-    ast.LtE: ("{} <= {}", np.less_equal),
-    ast.Gt: ("{} > {}", np.greater),
-    ast.GtE: ("{} >= {}", np.greater_equal),
+OPERATORS: dict[type, Callable[..., Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+    ast.MatMult: np.matmul,
+    ast.Mod: np.remainder,
+    ast.FloorDiv: np.floor_divide,
+    ast.USub: np.negative,
+    ast.UAdd: lambda x: x,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
 }
 # Functions by their number of arguments, 0 for any; names without a rule drop out. None of them gives more than a
 # matrix of its arguments' elements.
@@ -57,9 +56,6 @@ ALONG_AXIS = set("max min sum prod mean var std cumsum cumprod diff ptp median n
 _RULED = {getattr(f, "__name__", ""): f for table in (PLAIN, RULES, ELEMENTWISE) for f in table}
 FUNCTIONS = {name: (_RULED[name], n) for n, names in TAKING.items() for name in names.split() if name in _RULED}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in ALIASES.items()} | {"relu": (relu, 1)}
-
-Show = Callable[[Any], str]
-Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
 
 
 class CommandError(Exception):
@@ -161,92 +157,71 @@ def read_values(words: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
         try:
             tree = parse(text)
             check_names([tree], ())
-            values[name] = Evaluation({}, str).visit(tree).value
+            [values[name]] = evaluate([tree], {})
         except CommandError:
             raise CommandError(f"bad value {name}={brief(text)}: write {name}=1.5 or {name}=[1,2,3]") from None
     return others, values
 
 
-# ---------------------------------------------------------------- walking a formula
+# ---------------------------------------------------------------- formulas as functions
 
 
-class Item(NamedTuple):
-    """A number in a formula: a row of the table, whose name is `text`, or a constant, written as `text`."""
+def as_function(text: str, inputs: dict[str, Any]) -> Callable[..., Any]:
+    """A formula as a function of its variables, in the order given; of several results it returns a dict."""
+    trees = [parse(part) for part in text.strip("; \n").split(";")]
+    check_names(trees, inputs)
+    n = sum(np.size(v) for v in inputs.values())
+    if n > LARGEST:
+        raise CommandError(f"the inputs have {n} numbers, but a formula takes at most {LARGEST}")
 
-    text: str
-    value: Any
-    varies: bool
+    def f(*values: Any) -> Any:
+        results = evaluate(trees, dict(zip(inputs, values)))
+        return {f"f{k}": v for k, v in enumerate(results, 1)} if len(results) > 1 else results[0]
+
+    return f
 
 
-class Evaluation:
-    """The rows of a forward evaluation: the inputs, each with its own directions, then every operation once."""
+def evaluate(trees: Iterable[ast.expr], variables: dict[str, Any]) -> list[Any]:
+    """The values of formulas; a term that occurs again is not computed again."""
+    made: dict[Any, Any] = {}
 
-    def __init__(self, inputs: dict[str, Any], show: Show) -> None:
-        self.show, self.n = show, sum(np.size(v) for v in inputs.values())
-        self.rows: list[tuple[str, str, Any, Any]] = []  # name, operation, value, tangents
-        self.seen: dict[Any, Item] = {}
-        seeds = np.split(np.eye(self.n), np.cumsum([np.size(v) for v in inputs.values()]), axis=1)
-        for (name, v), seed in zip(inputs.items(), seeds):
-            self.seen[name] = self.row(name, Dual(v, seed.reshape(self.n, *np.shape(v))))
-
-    def split(self, value: Any) -> tuple[Any, Any]:
-        """A value without its tangents, and these, one for each direction; zero where nothing moves."""
-        if isinstance(value, Dual):
-            return value.value, value.tangent
-        return value, np.zeros((self.n, *np.shape(value)))
-
-    def row(self, operation: str, value: Any) -> Item:
-        self.rows.append((f"v{len(self.rows) + 1}", operation, *self.split(value)))
-        return Item(self.rows[-1][0], value, True)
-
-    def apply(self, node: ast.expr, form: str, function: Callable[..., Any], operands: Sequence[Item]) -> Item:
-        """A row for function(*operands), unless there is one already or all of them are constants."""
-        key = (form, *[x.text if x.varies else repr(np.asarray(x.value).tolist()) for x in operands])
-        if key not in self.seen:
+    def once(node: ast.expr, key: Any, function: Callable[..., Any], *operands: Any) -> Any:
+        key = (key, *map(id, operands))  # which stay alive in `made`
+        if key not in made:
             try:
                 with np.errstate(all="ignore"):
-                    value = function(*[x.value for x in operands])
+                    made[key] = function(*operands)
             except Exception as exc:  # whatever NumPy says about shapes, or the rules about derivatives
                 reason = re.sub(r" \(at [^)]*\)", "", str(exc))  # the line would be one of this file
                 raise CommandError(f"{brief(ast.unparse(node))}: {reason}") from None
-            varies = any(x.varies for x in operands)
-            text = form.format(*[x.text for x in operands])
-            self.seen[key] = self.row(text, value) if varies else Item(self.show(value), value, False)
-        return self.seen[key]
+        return made[key]
 
-    def visit(self, node: ast.expr) -> Item:
-        """The item of a node; its operands' rows come first."""
+    def visit(node: ast.expr) -> Any:
         match node:
-            case ast.Constant(value=int() | float() as constant):
-                try:
-                    value = np.float64(constant)
-                except OverflowError:
-                    raise CommandError("a number in the formula is too large") from None
-                return Item(self.show(value), value, False)
+            case ast.Constant(value=int() | float() as number):
+                return once(node, number, lambda: np.float64(number))
             case ast.Name(id=name):
-                return self.seen[name] if name in self.seen else Item(name, np.float64(CONSTANTS[name]), False)
+                return variables[name] if name in variables else once(node, name, lambda: np.float64(CONSTANTS[name]))
             case ast.UnaryOp(op=op, operand=operand):
-                item = self.visit(operand)
-                return item if isinstance(op, ast.UAdd) else self.apply(node, *OPERATORS[type(op)], [item])
+                return once(node, type(op), OPERATORS[type(op)], visit(operand))
             case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
-                items = [self.visit(left), self.visit(right)]
-                items = [x._replace(text=f"({x.text})") if x.text.startswith("-") else x for x in items]
-                return self.apply(node, *OPERATORS[type(op)], items)
+                return once(node, type(op), OPERATORS[type(op)], visit(left), visit(right))
             case ast.Subscript(value=array, slice=key):
-                index, form = static(key), f"{{}}[{ast.unparse(key).strip('()')}]"
-                return self.apply(node, form, lambda x: x[index], [self.visit(array)])
+                index = static(key)
+                return once(node, repr(index), lambda x: x[index], visit(array))
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
-                stack = lambda *items: np.stack(items) if items else np.zeros(0)
-                return self.apply(node, f"[{blanks(parts)}]", stack, [self.visit(part) for part in parts])
+                return once(node, ast.List, lambda *xs: np.stack([*xs]) if xs else np.zeros(0), *map(visit, parts))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=options):
-                function, form = FUNCTIONS[name][0], f"{name}({blanks(args)})"
+                function = FUNCTIONS[name][0]
+                axis = static(options[0].value) if options else None
                 if options:
-                    axis = static(options[0].value)
-                    function, form = functools.partial(function, axis=axis), f"{form[:-1]}, axis={axis})"
+                    function = functools.partial(function, axis=axis)
                 elif FUNCTIONS[name][1] == 0 and len(args) > 1:
                     function = functools.partial(extreme, function)
-                return self.apply(node, form, function, [self.visit(arg) for arg in args])
+                return once(node, (name, repr(axis)), function, *map(visit, args))
         raise CommandError(f"{brief(ast.unparse(node))!r} can't be used here")
+
+    return [visit(tree) for tree in trees]
 
 
 def extreme(function: Callable[..., Any], *items: Any) -> Any:
@@ -255,10 +230,6 @@ def extreme(function: Callable[..., Any], *items: Any) -> Any:
         return np.maximum(*items) if function is np.max else np.minimum(*items)
     alike = items if len({np.shape(x) for x in items}) == 1 else np.broadcast_arrays(*items)
     return function(np.stack(alike), axis=0)
-
-
-def blanks(parts: Sequence[Any]) -> str:
-    return ", ".join(["{}"] * len(parts))
 
 
 def static(node: ast.expr) -> Any:
@@ -274,43 +245,6 @@ def static(node: ast.expr) -> Any:
         raise CommandError(f"{text!r} is no index: use whole numbers, as in x[0] or x[1:3]") from None
 
 
-def evaluate(text: str, inputs: dict[str, Any], show: Show) -> tuple[list[Result], list[list[str]]]:
-    """The results of a formula, and the lines of its table: name, operation, value, tangents."""
-    trees = read_formula(text, inputs)
-    sheet = Evaluation(inputs, show)
-    items = [sheet.visit(tree) for tree in trees]
-    results, labels = [], {name: name for name, *_ in sheet.rows}
-    for k, item in enumerate(items, 1):
-        label = "f" if len(items) == 1 else f"f{k}"
-        value, tangents = sheet.split(item.value)
-        results.append((label, value, np.reshape(tangents, (sheet.n, np.size(value))).T))
-        labels[item.text] = f"{labels.get(item.text)} = {label}"
-    rows = [[labels[name], operation, show(v), *map(show, ts)] for name, operation, v, ts in sheet.rows]
-    return results, [["", "operation", "value", *directions(inputs)], *rows]
-
-
-def read_formula(text: str, inputs: dict[str, Any]) -> list[ast.expr]:
-    """The syntax trees of a formula's results, once its variables are known to be those given."""
-    trees = [parse(part) for part in text.strip("; \n").split(";")]
-    check_names(trees, inputs)
-    n = sum(np.size(v) for v in inputs.values())
-    if n > LARGEST:
-        raise CommandError(f"the inputs have {n} numbers, but a formula takes at most {LARGEST}")
-    return trees
-
-
-def as_function(text: str, inputs: dict[str, Any]) -> Callable[..., Any]:
-    """A formula as a function of its variables, in the order given; of several results it returns a dict."""
-    trees = read_formula(text, inputs)
-
-    def f(*values: Any) -> Any:
-        sheet = Evaluation({}, str)
-        sheet.seen = {name: Item(name, x, True) for name, x in zip(inputs, values)}
-        made = [sheet.visit(tree).value for tree in trees]
-        return {f"f{k + 1}": v for k, v in enumerate(made)} if len(made) > 1 else made[0]
-
-    return f
-
-
-def directions(inputs: dict[str, Any]) -> list[str]:
-    return [f"d/d{place}" for name, x in inputs.items() for place in element_names(name, x)]
+def spoken(text: str) -> dict[Any, str]:
+    """The functions of a formula, each with the name that it has there; [x, y] has none."""
+    return {np.stack: "", **{FUNCTIONS[name][0]: name for name in re.findall(r"\w+", text) if name in FUNCTIONS}}

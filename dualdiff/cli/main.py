@@ -1,7 +1,7 @@
 """The command line: a formula's derivatives with the table of its forward evaluation, or those of a function in a file.
 
-A formula is parsed into a syntax tree, checked node by node against a whitelist, and then walked with `Dual` numbers;
-no text is ever handed to eval or exec. Each input number is one direction, so that one pass shows every tangent.
+A formula is parsed into a syntax tree, checked node by node against a whitelist, and then walked with numbers that may
+hold tangents; no text is ever handed to eval or exec. Each input number is one direction: a table shows all tangents.
 """
 
 from __future__ import annotations
@@ -26,24 +26,13 @@ import numpy as np
 from ..check.coverage import coverage
 from ..core.pytree import flatten
 from ..show.text import Table, element_names, shown
-from ..show.trace import Trace, trace
+from ..show.trace import Trace, traced
 from ..transforms.forward import value_and_jacobian
-from .formula import (
-    CONSTANTS,
-    FUNCTIONS,
-    CommandError,
-    Result,
-    Show,
-    as_function,
-    brief,
-    directions,
-    evaluate,
-    match_names,
-    near,
-    read_values,
-)
+from .formula import CONSTANTS, FUNCTIONS, CommandError, as_function, brief, match_names, near, read_values, spoken
 
 __all__ = ["main"]
+
+Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
 
 # ---------------------------------------------------------------- functions in files
 
@@ -118,7 +107,7 @@ def differentiate(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[
 # ---------------------------------------------------------------- printing
 
 
-def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[str]:
+def report(results: list[Result], inputs: dict[str, Any], show: Callable[[Any], str]) -> list[str]:
     """The values, then the gradient of a single number, or the Jacobian of anything else."""
     lines = [f"{label} = {show(value)}" for label, value, _ in results]
     if not inputs:
@@ -129,7 +118,8 @@ def report(results: list[Result], inputs: dict[str, Any], show: Show) -> list[st
     rows = [
         [at, *map(show, row)] for label, v, jacobian in results for at, row in zip(element_names(label, v), jacobian)
     ]
-    return [*lines, "", *Table(["Jacobian", *directions(inputs)], rows, "<|>").lines()]
+    columns = [f"d/d{place}" for name, x in inputs.items() for place in element_names(name, x)]
+    return [*lines, "", *Table(["Jacobian", *columns], rows, "<|>").lines()]
 
 
 ASCII = str.maketrans("│─┼×↓↑←→", "|-+*v^<>")
@@ -210,36 +200,33 @@ def run(argv: Sequence[str]) -> None:
         raise CommandError(f"several formulas: {many}; quote a formula, join them with ; and write x=1 without spaces")
     show = functools.partial(shown, digits=options.digits)
     widest = math.inf if options.full else shutil.get_terminal_size((120, 24)).columns
-    f = load(targets[0])
-    if f is None and not (options.trace or options.reverse or options.graph):
-        results, (head, *rows) = evaluate(
-            targets[0], inputs, show if options.full else functools.partial(show, limit=8)
-        )
-        lines = report(results, inputs, show)
-        return write([*lines, "", *Table(head, rows, "<<>|>").lines(widest)] if inputs else lines)
-    if f is None:
-        f = call = as_function(targets[0], inputs)
-    else:
-        inputs, call = arguments(f, inputs)
+    function = load(targets[0])
+    f = as_function(targets[0], inputs) if function is None else function
+    inputs, call = (inputs, f) if function is None else arguments(f, inputs)
     if options.graph:
-        steps = traced(f, call, inputs)
+        made = tracing(f, call, inputs)
         try:
-            return write([getattr(steps, options.graph)().rstrip()])
+            return write([getattr(made, options.graph)().rstrip()])
         except ValueError as exc:  # too large a picture
             raise CommandError(str(exc)) from None
     lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
     if options.trace and inputs:
-        steps = traced(f, call, inputs)
-        lines += ["", steps.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
+        made = tracing(f, call, inputs)
+        lines += ["", made.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
+    elif function is None and inputs and not options.reverse:
+        made = tracing(f, call, inputs, numbered=True, spoken=spoken(targets[0]))
+        short = show if options.full else functools.partial(show, limit=8)
+        rows = [[made.label(row), row.operation, *map(short, (row.value, *row.tangent))] for row in made.rows]
+        lines += ["", *Table(["", "operation", "value", *made.directions], rows, "<<>|>").lines(widest)]
     write(lines)
 
 
-def traced(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any]) -> Trace:
+def tracing(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any], **options: Any) -> Trace:
     """The trace of f at the inputs, under their names and f's."""
     named: Any = lambda *args: call(*args)
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
     named.__signature__, named.__name__ = inspect.Signature(parameters), getattr(f, "__name__", "f")
-    made = attempt(f, trace, named, *inputs.values())
+    made = attempt(f, functools.partial(traced, **options), named, inputs.values())
     assert isinstance(made, Trace)
     return made
 

@@ -101,7 +101,7 @@ class Step:
 class Steps(list[Any]):
     """The steps of a recording, which notes primitives here at once, since a later assignment changes their operands.
 
-    `spoken` has names of functions that differ from their own.
+    `spoken` has names of functions that differ from their own, "" if only the arguments are to be written.
     """
 
     def __init__(self, spoken: Mapping[Any, str] | None = None) -> None:
@@ -162,7 +162,8 @@ class Steps(list[Any]):
         if function is None:
             return f"[{', '.join(items)}]"
         name = getattr(function, "__name__", "array")
-        return f"{self.spoken.get(function) or _SPOKEN.get(name, name)}({', '.join([*items, *given])})"
+        name, all_given = self.spoken.get(function, _SPOKEN.get(name, name)), ", ".join([*items, *given])
+        return f"{name}({all_given})" if name else all_given
 
     def write(self, x: Any, sources: list[Any]) -> str:
         """An argument as text; numbers that carry tangents of this recording are sources, and {} in the text."""
