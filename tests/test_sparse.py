@@ -264,6 +264,6 @@ def test_what_makes_all_rows_full_is_refused() -> None:
 
 
 def test_without_scipy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dualdiff.sparse.find_spec", lambda name: None)
+    monkeypatch.setattr("dualdiff.transforms.sparse.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"jacobian: sparse= gives SciPy's arrays.*dualdiff\[sparse\]"):
         dd.jacobian(lambda x: x * 2, sparse=True)(np.ones(3))

@@ -1,4 +1,7 @@
-"""Sweeps: f called on Duals, its arguments' leaves seeded with directions, and its result taken apart again."""
+"""f called on Duals, its arguments' leaves seeded with directions, and its result taken apart again.
+
+A sweep is one run of f, whatever the number p of directions that tangents carry on a leading axis.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual, DualArray, _live, _tags
+from ..core.dual import Dual, _live, _tags
 from ..core.errors import DualdiffError, LeakedDualError, StructureLostError
 from ..core.kinks import lexicographic
 from ..core.making import _wrap, numeric
@@ -15,8 +18,8 @@ from ..core.pytree import flatten
 from ..core.table import plain, shape_of
 from ..spaces.rowlocal import RowLocal, Space
 from .checks import Argnums as Argnums
+from .checks import is_array, positions
 from .checks import is_complex as is_complex
-from .checks import positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
 
@@ -39,6 +42,7 @@ class Call:
         self.leaves: list[Any] = []
         for k, (leaves, _) in zip(self.argnums, self.parts):
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
+        self.widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in self.leaves]  # directions of each leaf
 
     def __reduce__(self) -> Any:
         argnums = self.argnums if self.many else self.argnums[0]
@@ -47,7 +51,8 @@ class Call:
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
 
-        Where f stores into a plain array it made itself, it is run once more with arrays that can hold tangents.
+        A seed is the tangent of a leaf, None for a constant. Where f stores into a plain array it made itself, it is
+        run once more with arrays that can hold tangents.
         """
         try:
             return self.once(seeds)
@@ -70,34 +75,39 @@ class Call:
         tag = next(_tags)
         _live[tag] = True
         try:
-            args, at, f = list(self.args), 0, self.f
-            for k, (leaves, rebuild) in zip(self.argnums, self.parts):
-                stop = at + len(leaves)
-                duals = [_wrap(own_copy(self.leaves[i]), seeds[i], tag) for i in range(at, stop)]
-                for dual in duals:
-                    if buffers and f is self.f and isinstance(dual, Dual):
-                        f = follow(self.f, dual)
-                args[k] = rebuild(duals)
-                at = stop
-            result = f(*args, **self.kwargs)
+            duals = [_wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
+            like = next((x for x in duals if isinstance(x, Dual)), None) if buffers else None
+            f = self.f if like is None else follow(self.f, like)
+            result = f(*self.arguments(duals), **self.kwargs)
         finally:
             del _live[tag]
         leaves, rebuild = flatten(result, lists=True)
         pairs = [split(leaf, tag, self.name) for leaf in leaves]
         return [v for v, _ in pairs], [t for _, t in pairs], rebuild
 
-    def per_argument(self, parts: Sequence[Any]) -> Any:
+    def arguments(self, leaves: Sequence[Any]) -> list[Any]:
+        """All arguments of f, with these leaves in those that are varied."""
+        args = list(self.args)
+        for k, arg in zip(self.argnums, self._arranged(leaves)):
+            args[k] = arg
+        return args
+
+    def per_argument(self, results: Sequence[Any]) -> Any:
         """Results, one for each leaf, in the shape of the arguments: a tuple if several were asked for."""
+        made = self._arranged(results)
+        return tuple(made) if self.many else made[0]
+
+    def _arranged(self, results: Sequence[Any]) -> list[Any]:
         made, at = [], 0
         for leaves, rebuild in self.parts:
-            made.append(rebuild(parts[at : at + len(leaves)]))
+            made.append(rebuild(results[at : at + len(leaves)]))
             at += len(leaves)
-        return tuple(made) if self.many else made[0]
+        return made
 
 
 def own_copy(x: Any) -> Any:
     """A copy, since f may write into its argument and the caller's array must not change."""
-    return x.copy() if isinstance(x, np.ndarray | DualArray) else x
+    return x.copy() if is_array(x) else x
 
 
 def split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
@@ -122,77 +132,90 @@ def split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
 
 
 def _as_result(leaf: Any, name: str) -> Any:
-    if isinstance(leaf, list | tuple) and any(isinstance(x, np.ndarray | DualArray) for x in leaf):
+    if isinstance(leaf, list | tuple) and any(map(is_array, leaf)):
         shapes = {shape_of(x) for x in leaf}
         if len(shapes) > 1:
             raise ValueError(
                 f"{name}: f returned a list of arrays of shapes {sorted(shapes)}; return a tuple or a dict of them"
             )
-        if any(isinstance(x, DualArray) for x in leaf):
-            return np.stack(leaf)
+        if not all(isinstance(x, np.ndarray) for x in leaf):
+            leaf = np.stack(leaf)
     return numeric(leaf, f"{name}: the result of f")
+
+
+def size_of(x: Any) -> int:
+    return int(x.size) if hasattr(x, "size") else 1
+
+
+def dtype_of(x: Any) -> Any:
+    return x.dtype if hasattr(x, "dtype") else np.dtype(type(x))
 
 
 def zero_like(v: Any) -> Any:
     """The derivative of a constant result: zeros of its shape and float type."""
-    return np.zeros_like(v) if isinstance(v, np.ndarray | Dual) else type(v)(0)
+    return np.zeros_like(v) if is_array(v) or isinstance(v, Dual) else type(v)(0)
+
+
+def zeros(shape: tuple[int, ...], like: Any) -> Any:
+    """Zeros of another shape, as an array of the kind and float type of a value, which may be a number."""
+    return np.zeros_like(plain(like), shape=shape)
 
 
 # ---------------------------------------------------------------- all directions
 
 
-def sweep(
+def forward_columns(
     call: Call, chunk_size: int | None, executor: Any = None, progress: bool = False
 ) -> tuple[list[Any], list[Any], Any]:
-    """Values of f's result, the derivatives of each with respect to all directions on a leading axis, and rebuild.
+    """Values of f's result, the derivatives of each in all directions on a leading axis, and rebuild.
 
     The derivatives may still be row-local: `by_leaf` makes Jacobians of them. A complex leaf has two directions an
     element, 1 and i, by which `check_holomorphic` judges whether f has a slope. Where there are more than `SMALL`
-    directions and the chunk size is left to us, tangents are row-local, and the sweep starts again with dense ones if
-    that makes some too large.
+    directions and the chunk size is left to us, tangents are row-local, and f runs again with dense ones if that makes
+    some too large.
     """
-    widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves]
-    n = sum(widths)
+    n = sum(call.widths)
     if chunk_size is None and n > SMALL and executor is None:
         try:
             values, ts, rebuild = local_sweep(call)
-            columns = [t if isinstance(t, RowLocal) else with_directions(t, v, n, False) for t, v in zip(ts, values)]
-            return values, columns, rebuild
+            return values, [with_directions(t, v, n) if t is None else t for t, v in zip(ts, values)], rebuild
         except StructureLostError:
             pass
-    most = SEED_BYTES // (8 * max(widths, default=1) or 1)  # complex leaves count double
+    most = SEED_BYTES // (8 * max(call.widths, default=1) or 1)  # complex leaves count double
     chunk_size = chunk_of(call.name, n, chunk_size, most, executor)
     if lexicographic():
         chunk_size = max(n, 1)  # an early direction may decide a tie for all later ones
-    if n == 0:
-        values, _, rebuild = call.run([np.zeros(shape_of(x)) for x in call.leaves])
-        return values, [np.zeros((0, *shape_of(v))) for v in values], rebuild
-    if len(widths) == 1 and 1 < n <= chunk_size and executor is None and not progress:  # without ceremony
-        values, ts, rebuild = call.run([seed(call.leaves[0], 0, n, n)])
-        return values, [with_directions(t, v, n, False) for t, v in zip(ts, values)], rebuild
+    if n == 0 or (n <= chunk_size and executor is None and not progress):
+        return forward_sweep(call, 0, n)
     chunks = [(start, min(start + chunk_size, n)) for start in range(0, n, chunk_size)]
-    results, sweeps = zip(*passes(call.name, forward_pass, call, chunks, executor, progress))
-    columns = [s[0] if len(s) == 1 else np.concatenate(s) for s in zip(*sweeps)]
+    results, parts = zip(*passes(call.name, forward_pass, call, chunks, executor, progress))
+    columns = [part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts)]
     values, rebuild = flatten(results[-1], lists=True)
     return values, columns, rebuild
 
 
-def forward_pass(call: Call, start: int, stop: int) -> tuple[Any, list[Any]]:
-    """f's result, and the derivatives of its leaves in the directions start to stop, on a leading axis."""
+def forward_sweep(call: Call, start: int, stop: int) -> tuple[list[Any], list[Any], Any]:
+    """Values of f's result, the derivatives of each in the directions start to stop on a leading axis, and rebuild."""
     seeds, at = [], 0
-    for x in call.leaves:
-        width = 2 * size_of(x) if is_complex(x) else size_of(x)
+    for x, width in zip(call.leaves, call.widths):
         seeds.append(seed(x, start - at, stop - at, width))
         at += width
-    single = stop - start == 1
-    values, ts, rebuild = call.run([s[0] for s in seeds] if single else seeds)
-    return rebuild(values), [with_directions(t, v, stop - start, single) for t, v in zip(ts, values)]
+    if stop - start < 2:  # one direction needs no axis, none no tangents
+        seeds = [s[0] if len(s) else None for s in seeds]
+    values, ts, rebuild = call.run(seeds)
+    return values, [with_directions(t, v, stop - start) for t, v in zip(ts, values)], rebuild
+
+
+def forward_pass(call: Call, start: int, stop: int) -> tuple[Any, list[Any]]:
+    """The same as f's result and the derivatives of its leaves, which other processes can send."""
+    values, columns, rebuild = forward_sweep(call, start, stop)
+    return rebuild(values), columns
 
 
 def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], Any]:
     """Values and row-local tangents of f's result, and rebuild; with `keep` they stay so as long as they can."""
-    n = sum(2 * size_of(x) if is_complex(x) else size_of(x) for x in call.leaves)
-    space = Space(n, np.result_type(np.float16, *[dtype_of(x).type(0).real.dtype for x in call.leaves]), keep)
+    dtype = np.result_type(np.float16, *[dtype_of(x).type(0).real.dtype for x in call.leaves])
+    space = Space(sum(call.widths), dtype, keep)
     seeds, at = [], 0
     for x in call.leaves:
         shape, terms = shape_of(x), []
@@ -205,65 +228,57 @@ def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], A
 
 def seed(x: Any, start: int, stop: int, width: int) -> Any:
     """Rows start to stop of the identity over the directions of one leaf; rows outside it are zero."""
-    size, shape, dtype = size_of(x), shape_of(x), dtype_of(x)
-    if start == 0 and stop == size == width:
-        eye = np.zeros((size, *shape), dtype)
-        eye.reshape(-1)[:: size + 1] = 1
-        return eye
     if type(x) is float:
         column = np.zeros(stop - start)
         if start <= 0 < stop:
             column[-start] = 1.0
         return column
-    block = np.zeros((stop - start, size), dtype)
+    size, shape = size_of(x), shape_of(x)
+    if start == 0 and stop == size == width:
+        identity = zeros((size * size,), x)
+        identity[:: size + 1] = 1
+        return identity.reshape(size, *shape)
+    block = zeros((stop - start, size), x)
     inside = np.arange(max(start, 0), min(stop, width))
-    block[inside - start, inside % size if size else inside] = np.where(inside < size, 1, 1j) if width > size else 1
+    block[inside - start, inside % max(size, 1)] = np.where(inside < size, 1, 1j) if width > size else 1
     return block.reshape(stop - start, *shape)
 
 
-def with_directions(t: Any, v: Any, p: int, single: bool) -> Any:
-    """A tangent with its directions on a leading axis, also where there is one or none."""
+def with_directions(t: Any, v: Any, p: int) -> Any:
+    """The tangent of a value in p directions, which stand on a leading axis, also where there is one or none."""
     if t is None:
-        return np.zeros((p, *shape_of(v)), dtype_of(v))
-    if not single:
+        return zeros((p, *shape_of(v)), v)
+    if p != 1:
         return t
-    return t[None] if isinstance(t, np.ndarray | DualArray) else np.stack([t])
-
-
-def size_of(x: Any) -> int:
-    return int(x.size) if hasattr(x, "size") else 1
-
-
-def dtype_of(x: Any) -> Any:
-    return x.dtype if hasattr(x, "dtype") else np.dtype(type(x))
+    return t[None] if is_array(t) else np.stack([t])
 
 
 def by_leaf(call: Call, columns: Any, v: Any) -> list[Any]:
     """The Jacobian of one result with respect to each leaf, of shape out.shape + in.shape, C-contiguous."""
-    blocks, at = [], 0
     if isinstance(columns, RowLocal):
         columns = columns.dense(final=True)
         columns = columns if columns.dtype == dtype_of(v) else columns.astype(dtype_of(v))
-    for x in call.leaves:
+    blocks, at = [], 0
+    for x, width in zip(call.leaves, call.widths):
         size = size_of(x)
         block = columns if size == len(columns) else columns[at : at + size]
         if is_complex(x):
-            check_holomorphic(call, block, columns[at + size : at + 2 * size])
-            at += size
-        at += size
-        shape = shape_of(v)
-        if shape:
-            block = block.transpose(*range(1, len(shape) + 1), 0)  # the directions last
-        shape += shape_of(x)
-        if isinstance(block, DualArray):
-            blocks.append(np.reshape(block, shape).copy())
-        elif shape:
-            block = np.ascontiguousarray(block)
-            block = block if block.flags.writeable else block.copy()  # it may be a matrix of the user's
-            blocks.append(block if block.shape == shape else block.reshape(shape))
-        else:
-            blocks.append(number(block[0]))
+            check_holomorphic(call, block, columns[at + size : at + width])
+        blocks.append(_directions_last(block, shape_of(v), shape_of(x)))
+        at += width
     return blocks
+
+
+def _directions_last(block: Any, out: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """Derivatives of a result in the directions of a leaf, on a leading axis, as an array or number of our own."""
+    if not out + shape:
+        return number(block[0])
+    block = block.transpose(*range(1, len(out) + 1), 0) if out else block
+    if type(block) is not np.ndarray:
+        return np.reshape(block, out + shape).copy()
+    block = np.ascontiguousarray(block)
+    block = block if block.flags.writeable else block.copy()  # it may be a matrix of the user's
+    return block if block.shape == out + shape else block.reshape(out + shape)
 
 
 def number(x: Any) -> Any:
@@ -272,7 +287,7 @@ def number(x: Any) -> Any:
 
 def check_holomorphic(call: Call, along_one: Any, along_i: Any) -> None:
     """Raise where the derivative with respect to a complex number depends on the direction (Cauchy and Riemann)."""
-    a, b = 1j * np.asarray(plain(along_one)), np.asarray(plain(along_i))
+    a, b = 1j * plain(along_one), plain(along_i)
     scale = np.max(np.abs(a), initial=0.0, where=np.isfinite(a))
     if not np.allclose(a, b, rtol=1e-6, atol=1e-6 * scale, equal_nan=True):
         raise TypeError(

@@ -71,3 +71,13 @@ def fitting(
 
 def is_complex(x: Any) -> bool:
     return x.dtype.kind == "c" if hasattr(x, "dtype") else type(x) is complex
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array of any kind, and no number."""
+    kind = type(x)
+    if kind is np.ndarray:
+        return True
+    if hasattr(kind, "_tag"):
+        return hasattr(kind, "_tangent")
+    return hasattr(kind, "__array_function__") and not isinstance(x, np.generic)

@@ -53,11 +53,7 @@ class _Runs:
         self.own = [own_copy(x) for x in call.leaves]  # f may write into its arguments
 
     def apply(self, leaves: Sequence[Any]) -> Any:
-        args, at = list(self.call.args), 0
-        for k, (parts, rebuild) in zip(self.call.argnums, self.call.parts):
-            args[k] = rebuild(leaves[at : at + len(parts)])
-            at += len(parts)
-        return self.call.f(*args, **self.call.kwargs)
+        return self.call.f(*self.call.arguments(leaves), **self.call.kwargs)
 
     def f(self, _: int) -> Any:
         return self.apply(self.own)

@@ -17,12 +17,11 @@ from ..run.call import (
     Function,
     by_leaf,
     check_holomorphic,
-    dtype_of,
+    forward_columns,
     number,
     own_copy,
     size_of,
     split,
-    sweep,
     with_directions,
     zero_like,
 )
@@ -31,7 +30,7 @@ from ..run.executors import check_executor
 from ..run.follow import lost_in_array
 from .reverse import Record, better_reversed, jacobian_rows
 from .sparse import sparse_blocks
-from .taylor import highest, probes
+from .taylor import check_elementwise, highest, probes
 
 __all__ = [
     "derivative",
@@ -48,7 +47,7 @@ __all__ = [
 _NOTHING = object()
 
 
-def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
+def transformed(name: str, f: Function, compute: Callable[..., Any]) -> Function:
     """`compute(args, kwargs)` under f's name and signature, and with as many slots, which compiled callers count."""
 
     def any_number(*args: Any, **kwargs: Any) -> Any:
@@ -64,15 +63,15 @@ def _transform(name: str, f: Function, compute: Callable[..., Any]) -> Function:
         return compute(tuple([x for x in (a, b, c, *more) if x is not _NOTHING]), kwargs)
 
     slots = getattr(getattr(f, "__code__", None), "co_argcount", 0) - hasattr(f, "__self__")
-    return _like(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
+    return _named(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
 
 
-def _like(f: Function, transformed: Function, name: str) -> Function:
+def _named(f: Function, made: Function, name: str) -> Function:
     check_function(name, f, f"{name}(f)(x)")
     try:
-        return functools.wraps(f)(transformed)
+        return functools.wraps(f)(made)
     except (AttributeError, TypeError):  # a callable without a name to take over
-        return transformed
+        return made
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -131,7 +130,7 @@ def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
     >>> dd.value_and_derivative(lambda x: x**2)(3.0)
     (9.0, 6.0)
     """
-    return _transform("value_and_derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs))
+    return transformed("value_and_derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs))
 
 
 def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
@@ -179,7 +178,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
                 return nested(*args, **kwargs)
             return highest(Call("derivative", f, argnums, args, kwargs), order)
 
-        return _transform("derivative", f, compute)
+        return transformed("derivative", f, compute)
 
     plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
 
@@ -204,7 +203,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             return _finish_derivative(y, tag)
         return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
 
-    return _like(f, differentiated, "derivative")
+    return _named(f, differentiated, "derivative")
 
 
 def _finish_derivative(result: Any, tag: int) -> Any:
@@ -222,39 +221,23 @@ def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: di
     if len(call.leaves) != 1:
         raise TypeError("derivative: the argument is a container; use gradient or jacobian")
     (x,) = call.leaves
-    directions = [np.ones(shape_of(x), dtype_of(x))]
+    directions = [np.ones_like(plain(x))]
     if shape_of(x):
         directions += probes(x, 1)
     if is_complex(x):
         directions.append(1j * directions[0])
     single = len(directions) == 1
-    seed = (1.0 if isinstance(x, float) else directions[0][()]) if single else np.stack(directions)
-    values, ts, rebuild = call.run([seed])
+    values, ts, rebuild = call.run([directions[0][()] if single else np.stack(directions)])
     results = []
     for v, t in zip(values, ts):
-        t = with_directions(t, v, len(directions), single)
+        t = with_directions(t, v, len(directions))
         if is_complex(x):
             check_holomorphic(call, t[0], t[-1])
-        if shape_of(x):
-            _elementwise(x, v, t, directions)
+        for k in range(1, len(directions) if shape_of(x) else 1):
+            instead = "use jacobian(f) for all partial derivatives, or gradient(f) for a scalar f"
+            check_elementwise(call, t[0], directions[k], t[k], instead)
         results.append(number(t[0]))
     return rebuild(values), rebuild(results)
-
-
-def _elementwise(x: Any, v: Any, t: Any, directions: list[Any]) -> None:
-    same = shape_of(v) == shape_of(x)
-    if same:
-        for k in range(1, len(directions)):
-            with np.errstate(all="ignore"):
-                due, is_ = directions[k] * np.asarray(plain(t[0])), np.asarray(plain(t[k]))
-                near = np.isclose(due, is_, rtol=1e-6 if due.dtype.itemsize >= 8 else 1e-2, atol=0, equal_nan=True)
-                tiny = (np.abs(due) < 1e-290) & (np.abs(is_) < 1e-290)
-            same = same and bool(np.all(near | tiny))
-    if not same:
-        raise ValueError(
-            f"derivative: f of an array of shape {shape_of(x)} is not elementwise; use jacobian(f) for all partial "
-            "derivatives, or gradient(f) for a scalar f"
-        )
 
 
 def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
@@ -290,7 +273,7 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
     (2.0, 5.0, 0.0)
     """
     _check_mode("gradient", mode)
-    return _transform("gradient", f, lambda args, kwargs: _gradient("gradient", f, argnums, mode, args, kwargs)[1])
+    return transformed("gradient", f, lambda args, kwargs: gradient_of("gradient", f, argnums, mode, args, kwargs)[1])
 
 
 def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
@@ -304,20 +287,21 @@ def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward")
     """
     name = "value_and_gradient"
     _check_mode(name, mode)
-    return _transform(name, f, lambda args, kwargs: _gradient(name, f, argnums, mode, args, kwargs))
+    return transformed(name, f, lambda args, kwargs: gradient_of(name, f, argnums, mode, args, kwargs))
 
 
-def _gradient(
+def gradient_of(
     name: str, f: Function, argnums: Argnums, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     call = Call(name, f, argnums, args, kwargs)
     if mode == "auto":
         mode = "forward" if sum(map(size_of, call.leaves)) == 1 or lexicographic() else "reverse"
     record = None if mode == "forward" else Record(call)
-    if record is not None:
-        values = record.values
+    columns: list[Any] = []
+    if record is None:
+        values, columns, _ = forward_columns(call, None)
     else:
-        values, columns, _ = sweep(call, None)
+        values = record.values
     if len(values) != 1 or shape_of(values[0]):
         what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
         instead = "jacobian" if "gradient" in name else "jacobian(jacobian(f))"
@@ -409,7 +393,7 @@ def jacobian(
     _check_mode(name, mode)
     check_executor(name, executor, sparse)
     how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
-    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs)[1])
+    return transformed(name, f, lambda args, kwargs: jacobian_of(*how, args, kwargs)[1])
 
 
 def value_and_jacobian(
@@ -434,10 +418,10 @@ def value_and_jacobian(
     _check_mode(name, mode)
     check_executor(name, executor, sparse)
     how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
-    return _transform(name, f, lambda args, kwargs: _jacobian(*how, args, kwargs))
+    return transformed(name, f, lambda args, kwargs: jacobian_of(*how, args, kwargs))
 
 
-def _jacobian(
+def jacobian_of(
     name: str,
     f: Function,
     argnums: Argnums,
@@ -460,7 +444,7 @@ def _jacobian(
         values, rebuild = record.values, record.rebuild
         blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record, executor, progress)]
     else:
-        values, columns, rebuild = sweep(call, chunk_size, executor, progress)
+        values, columns, rebuild = forward_columns(call, chunk_size, executor, progress)
         blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
     value = rebuild([number(v) for v in values])
     if call.many:  # a tuple over arguments of containers over results

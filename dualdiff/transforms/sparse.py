@@ -184,7 +184,7 @@ def _with_pattern(call: Call, chunk_size: int | None, pattern: Any) -> tuple[lis
             seeds.append(block.reshape(-1, *shape_of(x)))
             at += size
         values, ts, rebuild = call.run([s[0] for s in seeds] if stop - start == 1 else seeds)
-        parts.append([with_directions(t, v, stop - start, stop - start == 1) for t, v in zip(ts, values)])
+        parts.append([with_directions(t, v, stop - start) for t, v in zip(ts, values)])
     found = np.concatenate([np.concatenate([t.reshape(len(t), -1) for t in part], axis=1) for part in parts])
     if pattern.shape[0] != found.shape[1]:
         raise ValueError(f"{call.name}: the pattern has {pattern.shape[0]} rows, the result {found.shape[1]} elements")

@@ -7,25 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import StructureLostError
 from ..core.kinks import lexicographic
 from ..core.pytree import flatten
 from ..core.table import shape_of
 from ..run.call import (
-    SMALL,
     Call,
     Function,
     by_leaf,
     dtype_of,
-    local_sweep,
+    forward_columns,
     number,
     size_of,
-    sweep,
-    with_directions,
 )
 from ..run.checks import Argnums, check_function, check_order, fitting, is_complex
 from ..spaces.rowlocal import RowLocal
-from .forward import _gradient, _jacobian, _transform, along
+from .forward import along, gradient_of, jacobian_of, transformed
 from .sparse import sparse_blocks
 from .taylor import series_along
 
@@ -74,7 +70,7 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         def slopes(*args: Any, **kwargs: Any) -> Any:
-            each = _gradient("hessian", f, wanted, mode, args, kwargs)[1]
+            each = gradient_of("hessian", f, wanted, mode, args, kwargs)[1]
             return dict(enumerate(leaf for g in each for leaf in flatten(g)[0]))
 
         wanted = argnums if isinstance(argnums, tuple) else (argnums,)
@@ -86,13 +82,13 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
             half = sparse_blocks(call, "forward", None, sparse)[1][0][0]
             return ((half + half.T) * 0.5).tocsr()
         mode = "forward" if sum(map(size_of, call.leaves)) <= _FEW or lexicographic() else "reverse"
-        values, columns, _ = sweep(call, None)
+        values, columns, _ = forward_columns(call, None)
         rows = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
         if not call.many:
             return call.per_argument(rows)
         return tuple(zip(*(call.per_argument([row[k] for row in rows]) for k in range(len(call.parts)))))
 
-    return _transform("hessian", f, compute)
+    return transformed("hessian", f, compute)
 
 
 _FEW = 8  # elements up to which the gradient inside a Hessian is cheaper in forward mode (measured)
@@ -128,7 +124,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     """
     check_function("hvp", f, "hvp(f, x, v)")
     mode = "forward" if lexicographic() else "reverse"
-    return along("hvp", lambda x: _gradient("hvp", f, 0, mode, (x,), {})[1], (x,), (v,))[1]
+    return along("hvp", lambda x: gradient_of("hvp", f, 0, mode, (x,), {})[1], (x,), (v,))[1]
 
 
 def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
@@ -202,7 +198,7 @@ def divergence(f: Function, argnums: int = 0) -> Function:
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _traces(_position("divergence", f, argnums, args, kwargs), field=True)
 
-    return _transform("divergence", f, compute)
+    return transformed("divergence", f, compute)
 
 
 def curl(f: Function, argnums: int = 0) -> Function:
@@ -234,13 +230,13 @@ def curl(f: Function, argnums: int = 0) -> Function:
         shape = shape_of(call.leaves[0])
         if shape not in ((2,), (3,)):
             raise ValueError(f"curl: the argument must be an array of 2 or 3 numbers, not of shape {shape}")
-        values, columns, _ = sweep(call, None)
+        values, columns, _ = forward_columns(call, None)
         _check_field(call, values)
         J = by_leaf(call, columns[0], values[0])[0]
         turn = J.T - J + 0.0  # no -0.0
         return number(turn[0, 1]) if len(J) == 2 else np.stack([turn[1, 2], turn[2, 0], turn[0, 1]])
 
-    return _transform("curl", f, compute)
+    return transformed("curl", f, compute)
 
 
 def _position(name: str, f: Function, argnums: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
@@ -267,26 +263,19 @@ def _traces(call: Call, field: bool) -> Any:
     """The sum of dg_i / dx_i for each leaf of the result, whose last axes are those of the argument x."""
     (x,) = call.leaves
     shape, n = shape_of(x), size_of(x)
-    local = n > SMALL and not is_complex(x)
-    if local:
-        try:
-            values, ts, rebuild = local_sweep(call)
-        except StructureLostError:
-            local = False
-    if not local:
-        values, ts, rebuild = sweep(call, None)
+    values, columns, rebuild = forward_columns(call, None)
     if field:
         _check_field(call, values)
     results = []
-    for v, t in zip(values, ts):
+    for v, t in zip(values, columns):
         out = shape_of(v)[: len(shape_of(v)) - len(shape)]
-        if isinstance(t, RowLocal):
+        if isinstance(t, RowLocal) and not is_complex(x):
             own = np.arange(1, n + 1).reshape(shape)  # as row-local tangents number the directions
             zero, axes = dtype_of(v).type(0), tuple(range(-len(shape), 0))
             diagonal = [np.sum(np.where(s == own, w, zero), axis=axes) for s, w in t.terms]
             results.append(sum(diagonal, np.zeros(out, dtype_of(v))[()]))
         else:
-            J = by_leaf(call, with_directions(t, v, n, False), v)[0]
+            J = by_leaf(call, t, v)[0]
             results.append(np.trace(np.reshape(J, (*out, n, n)), axis1=-2, axis2=-1))
     return rebuild([number(r) for r in results])
 
@@ -314,9 +303,9 @@ def laplacian(f: Function, argnums: int = 0) -> Function:
     """
 
     def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        slopes = lambda *args, **kwargs: _jacobian(
+        slopes = lambda *args, **kwargs: jacobian_of(
             "laplacian", f, argnums, "auto", None, False, None, False, args, kwargs
         )[1]
         return _traces(_position("laplacian", slopes, argnums, args, kwargs), field=False)
 
-    return _transform("laplacian", f, compute)
+    return transformed("laplacian", f, compute)
