@@ -20,7 +20,7 @@ from mpmath import mp
 
 import dualdiff as dd
 from dualdiff.rules import ELEMENTWISE
-from tests.test_elementwise import CALLED, EXACT, LINE, NUMPY, PLANE
+from tests.cases.elementwise import CALLED, EXACT, LINE, NUMPY, PLANE
 
 FILE = Path(dd.__file__).with_name("ACCURACY.md")
 HEAD = """\

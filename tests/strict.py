@@ -1,7 +1,7 @@
 """A value that speaks NumPy's two protocols and nothing else: what is no ndarray must come through everywhere.
 
 It has operators, indexing, assignment and the methods of arrays, gives its like wherever NumPy gives an array, mixes
-with ndarrays and numbers, and raises `Escaped` when something asks for its memory: `__array__`, `float`, `item`, `base`.
+with ndarrays and numbers, and raises `Escaped` when something asks for its memory: `__array__`, `float`, `base`.
 """
 
 from __future__ import annotations

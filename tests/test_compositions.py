@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import dualdiff as dd
 from dualdiff.rules import ELEMENTWISE
-
-from . import test_rules
+from tests.cases import arrays as tables
 
 # Each step takes a vector to a vector, is smooth, and keeps numbers moderate.
 STEPS: dict[str, Callable[[Any], Any]] = {
@@ -120,9 +119,9 @@ def test_two_operands_keep_their_tangents(rule: Any, shapes: tuple[Any, Any], ma
 
 
 @pytest.mark.parametrize("many", [False, True])
-@pytest.mark.parametrize("source", test_rules.CASES + test_rules.REAL)
+@pytest.mark.parametrize("source", tables.CASES + tables.REAL)
 def test_operands_keep_their_tangents(source: str, many: bool) -> None:
-    case = test_rules.Case(source)
+    case = tables.Case(source)
     operands(case.f, case.arrays, many)
 
 

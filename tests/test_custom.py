@@ -15,8 +15,7 @@ import pytest
 import dualdiff as dd
 from dualdiff.rules import FUNCTIONS, REFUSED
 from dualdiff.transforms.taylor import taylor
-
-from .test_structured import agree
+from tests.boxed import agree
 
 
 class Pair(NamedTuple):
@@ -284,9 +283,10 @@ def test_complex_numbers() -> None:
     """|z|^2 and a z + conj(z) b are linear over the reals only; z^2 has a complex slope."""
     z, v = np.array([1 + 2j, 0.5 - 1j]), np.array([0.3 - 1j, 2 + 0.1j])
     energy = rule(lambda z: np.sum(np.abs(z) ** 2), jvp=lambda p, t: 2 * np.real(np.sum(np.conj(p[0]) * t[0])))
-    fold = rule(lambda z, x: (np.conj(z) * x, np.real(z) * x), jvp=lambda p, t: (
-        np.conj(t[0]) * p[1] + np.conj(p[0]) * t[1], np.real(t[0]) * p[1] + np.real(p[0]) * t[1]
-    ))
+    fold = rule(
+        lambda z, x: (np.conj(z) * x, np.real(z) * x),
+        jvp=lambda p, t: (np.conj(t[0]) * p[1] + np.conj(p[0]) * t[1], np.real(t[0]) * p[1] + np.real(p[0]) * t[1]),
+    )
     back = rule(lambda z, x: np.conj(z) * x, vjp=lambda p, ct: (np.conj(ct) * p[1], np.real(p[0] * ct)))
     square = rule(lambda z: z * z, partials=lambda z: 2 * z)
     plain = [
@@ -310,8 +310,11 @@ def test_complex_numbers() -> None:
 
 
 def test_constants_and_keywords() -> None:
-    power = rule(lambda x, n, scale=1.0: scale * x**n, constants=1,
-                 partials=(lambda x, n, scale=1.0: scale * n * x ** (n - 1), None))
+    power = rule(
+        lambda x, n, scale=1.0: scale * x**n,
+        constants=1,
+        partials=(lambda x, n, scale=1.0: scale * n * x ** (n - 1), None),
+    )
     assert dd.derivative(power)(2.0, 3, scale=2.0) == 24.0
     assert dd.derivative(power, order=2)(2.0, 3) == 12.0
     seen: list[Any] = []
@@ -799,8 +802,11 @@ ROOT_ERRORS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     (
         "dependent",
         lambda: dd.derivative(
-            dd.define_root(lambda x, p: np.array([[0.1, 0.3], [0.2, 0.6]]) @ x - p * np.array([1.0, 2.0]),
-                           lambda p: np.array([10 * p, 0.0])))(1.0),
+            dd.define_root(
+                lambda x, p: np.array([[0.1, 0.3], [0.2, 0.6]]) @ x - p * np.array([1.0, 2.0]),
+                lambda p: np.array([10 * p, 0.0]),
+            )
+        )(1.0),
         np.linalg.LinAlgError,
         "singular",
     ),

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from dualdiff.run import call as sweep
 
 nan, inf = math.nan, math.inf
 MODES = ["forward", "reverse"]
@@ -364,6 +365,12 @@ def test_row(row: tuple[Any, ...], chunk_size: int | None, mode: str) -> None:
         assert not isinstance(answer, Buffer) or "zeros_like" in str(j)
     elif value is not None and not order:
         np.testing.assert_allclose(got, value, rtol=1e-13 if np.asarray(value).dtype.itemsize >= 8 else 1e-3)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]} at {row[1]}".replace("\n", ""))
+def test_row_with_row_local_tangents(row: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SMALL", 0)  # for arguments of every size
+    test_row(row, None, "forward")
 
 
 # ---------------------------------------------------------------- nesting, threads, side effects

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from tests import test_linalg, test_rules
+from tests.cases import arrays as tables
+from tests.cases import linalg
 
 
 def lexicographic(transform: Callable[..., Any], f: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -261,9 +262,9 @@ def test_value_frees_a_comparison() -> None:
     assert lexicographic(dd.derivative, lambda x: x if dd.value(x) > 0 else 3 * x, 0.0) == 3.0
 
 
-@pytest.mark.parametrize("source", test_rules.CASES + test_rules.REAL)
+@pytest.mark.parametrize("source", tables.CASES + tables.REAL)
 def test_smooth_points_are_left_alone(source: str) -> None:
-    case = test_rules.Case(source)
+    case = tables.Case(source)
     due = dd.jvp(case.f, tuple(case.arrays), tuple(case.directions))
     for mode in ("lexicographic", "raise"):
         with dd.kinks(mode):
@@ -272,9 +273,9 @@ def test_smooth_points_are_left_alone(source: str) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("source, stack", test_linalg.CASES)
+@pytest.mark.parametrize("source, stack", linalg.CASES)
 def test_smooth_matrices_are_left_alone(source: str, stack: tuple[int, ...]) -> None:
-    case = test_linalg.Case(source, stack)
+    case = linalg.Case(source, stack)
     with dd.kinks("raise"):
         dd.jvp(case, tuple(case.arrays), tuple(case.v))
 

@@ -18,7 +18,7 @@ import dualdiff as dd
 from dualdiff.core.table import Elementwise
 from dualdiff.rules import ELEMENTWISE, FUNCTIONS
 from tests import accuracy
-from tests.test_elementwise import NUMPY
+from tests.cases.elementwise import NUMPY
 
 # ---------------------------------------------------------------- elementwise rules
 
@@ -162,7 +162,9 @@ def test_every_function_is_checked_here_or_known_to_be_checked_elsewhere() -> No
     here = {attrgetter(name)(np) for source in CASES for name in re.findall(r"np\.((?:linalg\.|fft\.)?\w+)", source)}
     names = {name for group in ELSEWHERE.values() for name in group.split()}
     assert {f.__name__ for f in RULES - here} == names
-    others = [path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)]
+    tests = next(p for p in Path(__file__).parents if p.name == "tests")
+    others = [*tests.rglob("test_*.py"), *tests.glob("cases/*.py")]
+    others.remove(Path(__file__))
     text = "".join(path.read_text(encoding="utf-8") for path in others)
     assert {re.sub("fft[2n]$", "fft", name) for name in names} - set(re.findall(r"\w+", text)) == set()
 

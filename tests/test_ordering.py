@@ -8,44 +8,22 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from tests.cases.functions import SETS, SORTING, VARIABLES
+from tests.cases.tools import expressions
+from tests.checks import check, untested
 
-from .test_more_numpy import VARIABLES, cases, check, untested
-
-SORTING = """
-np.sort(long)  np.sort(A)  np.sort(A, 0)  np.sort(T, axis=None)  np.sort(T, axis=-2)  np.sort(A, kind='heapsort')
-np.sort(u, stable=True)  np.sort(z)  np.sort_complex(z)  np.sort_complex(long)
-np.partition(long, 7)  np.partition(A, (0, 2), axis=0)  np.partition(T, 5, axis=None)  np.partition(A, -2)
-np.median(long)  np.median(A)  np.median(A, 0)  np.median(T, axis=(0, -1))  np.median(A, axis=1, keepdims=True)
-np.median(T, (0, 2), keepdims=True)  np.median(c)  np.median(A * 1, overwrite_input=True)
-np.nanmedian(gap)  np.nanmedian(Gaps, 0)  np.nanmedian(Gaps, axis=1, keepdims=True)  np.nanmedian(long)
-np.quantile(long, 0.3)  np.quantile(A, [0.1, 0.5, 0.9], axis=1)  np.quantile(T, 0.4, axis=(0, 2), keepdims=True)
-np.quantile(A, [[0.2, 0.7]], axis=0, keepdims=True)  np.quantile(long, [0.0, 1.0])  np.quantile(u[:1], 0.3)
-np.quantile(A, 0.37, axis=0, weights=A[::-1] > 0.9, method='inverted_cdf')  np.quantile(long, c / 2)
-np.quantile(A, [0.3, c], axis=1, weights=[1.0, 2.0, 0.5, 0.7], method='inverted_cdf')  np.quantile(A, u / 2, axis=0)
-np.quantile([1.0, 2.0, 4.0], c)  np.percentile(long, 30)  np.percentile(long, [25, 50, 75])
-np.percentile(A, 42.0, axis=-1)
-np.percentile(A, 50 * u, 1)  np.nanquantile(gap, 0.3)  np.nanquantile(Gaps, [0.2, 0.9], axis=1)
-np.nanquantile(Gaps, 0.5, keepdims=True)  np.nanpercentile(Gaps, 40, axis=0)  np.nanpercentile(Gaps, 60 * c, axis=0)
-"""
-SETS = """
-np.unique(long)  np.unique(A)  np.unique(np.concatenate([u, u]))  np.unique(A, axis=0)  np.unique(A, axis=1)
-np.unique(u, return_index=True)[0]  np.unique(u, True, True, True)[0]  np.unique(A, True, axis=0)[0]
-np.unique_values(u)  np.unique_all(A).values  np.unique_counts(u).values  np.unique_inverse(A).values
-np.union1d(u, w)  np.setdiff1d(long, long[3:5])  np.setdiff1d(u, [1.0])  np.setxor1d(u, w)
-np.trim_zeros(np.where(odd, u, 0))  np.trim_zeros(u * [0, 1, 0], 'f')  np.trim_zeros(u * [0, 1, 0], 'b')
-"""
 METHODS = (
     "inverted_cdf averaged_inverted_cdf closest_observation interpolated_inverted_cdf hazen weibull linear "
     "median_unbiased normal_unbiased lower higher midpoint nearest"
 ).split()
 
 
-@pytest.mark.parametrize("source", cases(SORTING))
+@pytest.mark.parametrize("source", expressions(SORTING))
 def test_sorting(source: str) -> None:
     check(source)
 
 
-@pytest.mark.parametrize("source", cases(SETS))
+@pytest.mark.parametrize("source", expressions(SETS))
 def test_sets(source: str) -> None:
     check(source)
 
@@ -128,7 +106,7 @@ np.quantile(x, 0.5, weights=x)  np.unique(x, axis=4)  np.quantile(x, 0.5, axis=0
 """
 
 
-@pytest.mark.parametrize("source", cases(ERRORS))
+@pytest.mark.parametrize("source", expressions(ERRORS))
 def test_errors_are_numpys(source: str) -> None:
     with pytest.raises(Exception) as due:
         eval(source, {"np": np, "x": np.ones((2, 3))})

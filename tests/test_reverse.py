@@ -14,9 +14,8 @@ import pytest
 import dualdiff as dd
 from dualdiff.core.pytree import flatten
 from dualdiff.spaces import recorded as record
-
-from . import test_elementwise, test_fft, test_linalg, test_more_numpy, test_rules, test_special
-from .test_rules import leaves
+from tests.cases.every import EXAMPLES, as_tuple, inner, like, numbers
+from tests.cases.tools import leaves
 
 inf, nan = np.inf, np.nan
 
@@ -24,82 +23,8 @@ inf, nan = np.inf, np.nan
 # ---------------------------------------------------------------- every rule has its transpose
 # The cases of the other tests, each a function of arrays with a direction: what forward mode can, reverse mode can.
 
-Example = tuple[Callable[..., Any], list[Any], list[Any]]
-
-
-def of_elementwise(function: Any, shapes: Any) -> Example:
-    operands, moving = test_elementwise.rough(function, shapes), test_elementwise.moving(function)
-    f = test_elementwise.CALLED.get(function, function)
-
-    def g(*moved: Any) -> Any:
-        return f(*[moved[moving.index(k)] if k in moving else x for k, x in enumerate(operands)])
-
-    arrays = [operands[k] for k in moving]
-    return g, arrays, [np.cos(7 * x) for x in arrays]
-
-
-def of_fft(source: str, is_complex: bool) -> Example:
-    code, x = compile(source, source, "eval"), test_fft.X if is_complex else test_fft.X.real.copy()
-    return (lambda x: eval(code, {"F": np.fft, "x": x})), [x], [np.cos(7 * x.real) + (0.3j if is_complex else 0.0)]
-
-
-def of_case(case: Any, directions: Any = None) -> Example:
-    return getattr(case, "f", case), case.arrays, directions or case.directions
-
-
-def examples() -> dict[str, Callable[[], Example]]:
-    found: dict[str, Callable[[], Example]] = {}
-    for e in test_rules.CASES + test_rules.REAL:
-        found[e] = lambda e=e: of_case(test_rules.Case(e))
-    for e in test_rules.COMPLEX:
-        found[f"complex {e}"] = lambda e=e: of_case(test_rules.Case(e, complex))
-    more = test_more_numpy
-    for table in (more.CALCULUS, more.POLYNOMIALS, more.ASSEMBLY, more.CONJUGATING):
-        for e in more.cases(table):
-            found[e] = lambda e=e: of_case(more.Case(e))
-    for e in more.cases(more.WRITES):
-        e = f"y = A * 1; {e}; y * A"
-        found[e] = lambda e=e: of_case(more.Case(e))
-    for e, stack in test_linalg.CASES:
-        for dtype in (float, complex):
-            case = lambda e=e, stack=stack, dtype=dtype: test_linalg.Case(e, stack, dtype)
-            found[f"{e} {stack} {dtype.__name__}"] = lambda case=case: of_case(case(), case().v)
-    for e, is_complex in test_fft.CASES:
-        found[f"{e} {is_complex}"] = lambda e=e, is_complex=is_complex: of_fft(e, is_complex)
-    for e in test_special.EXPRESSIONS:
-        found[f"sp.{e}"] = lambda e=e: of_case(test_special.Case(e))
-    for function in test_elementwise.NUMPY:
-        shapes = test_elementwise.ONE if function in test_elementwise.UNARY else test_elementwise.TWO
-        for form in shapes:
-            found[f"{function.__name__} {form}"] = lambda f=function, form=form: of_elementwise(f, form)
-    return found
-
-
-EXAMPLES = examples()
 # Where the second derivative is not defined or not the point: eigenvectors' phases, functions linear over the reals.
 every = pytest.mark.parametrize("name", EXAMPLES)
-
-
-def numbers(tree: Any, turn: float = 0.0) -> list[Any]:
-    """A fixed cotangent for each array of a result."""
-    made = []
-    for x in map(np.asarray, map(dd.value, leaves(tree))):
-        w = np.cos(np.arange(1.0, x.size + 1).reshape(x.shape) + turn)
-        made.append(w + 1j * np.sin(3 * w) if np.iscomplexobj(x) else w)
-    return made
-
-
-def inner(ws: Any, ys: Any) -> Any:
-    """The real inner product Re(conj(a) b), summed over containers."""
-    return sum(np.sum(np.real(np.conj(w) * y)) for w, y in zip(leaves(ws), leaves(ys), strict=True))
-
-
-def as_tuple(x: Any) -> tuple[Any, ...]:
-    return x if isinstance(x, tuple) else (x,)
-
-
-def like(value: Any, ws: list[Any]) -> Any:
-    return type(value)(ws) if type(value) in (list, tuple) else type(value)(*ws) if isinstance(value, tuple) else ws[0]
 
 
 @every

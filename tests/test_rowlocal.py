@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 import dualdiff as dd
 from dualdiff.core.tangents import Structured
+from dualdiff.rules import ELEMENTWISE
 from dualdiff.run import call as sweep
 from dualdiff.run.call import Call
 from dualdiff.spaces import rowlocal
 from dualdiff.spaces.rowlocal import RowLocal, Space
-
-from . import test_edge_cases, test_linalg, test_rules, test_structured
-from .test_structured import call_leaves
+from tests.cases import arrays as tables
+from tests.cases import linalg
+from tests.cases.elementwise import of_rule
+from tests.cases.stencils import STENCILS
+from tests.cases.tools import leaves
 
 
 def tangents(f: Callable[..., Any], arrays: Sequence[Any], keep: bool = False) -> tuple[list[Any], list[Any]]:
@@ -44,7 +47,7 @@ def along(t: Any, value: Any, direction: Any) -> Any:
 def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any], keep: bool = False) -> None:
     due = dd.jvp(f, tuple(arrays), tuple(directions))
     flat = np.concatenate([np.ravel(v) for v in directions])
-    for value, t, expected in zip(*tangents(f, arrays, keep), call_leaves(due[1]), strict=True):
+    for value, t, expected in zip(*tangents(f, arrays, keep), leaves(due[1]), strict=True):
         np.testing.assert_allclose(along(t, value, flat), expected, rtol=1e-9, atol=1e-11)
 
 
@@ -56,21 +59,21 @@ def keep(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
     return bool(request.param != "local")
 
 
-@pytest.mark.parametrize("source", test_rules.CASES + test_rules.REAL)
+@pytest.mark.parametrize("source", tables.CASES + tables.REAL)
 def test_functions(source: str, keep: bool) -> None:
-    case = test_rules.Case(source)
+    case = tables.Case(source)
     agree(case.f, case.arrays, case.directions, keep)
 
 
-@pytest.mark.parametrize("source, stack", test_linalg.CASES)
+@pytest.mark.parametrize("source, stack", linalg.CASES)
 def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
-    case = test_linalg.Case(source, stack)
+    case = linalg.Case(source, stack)
     agree(case, case.arrays, case.v, keep=bool(stack))
 
 
-@test_structured.each_rule
+@pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
 def test_elementwise(rule: Any) -> None:
-    f, arrays = test_structured.of_rule(rule)
+    f, arrays = of_rule(rule)
     agree(f, arrays, [np.cos(a) for a in arrays])
     if len(arrays) == 2:
         agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])])
@@ -86,75 +89,10 @@ def always_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("always_local")
-@pytest.mark.parametrize("row", test_edge_cases.ROWS, ids=lambda row: f"{row[0]} at {row[1]}".replace("\n", ""))
-def test_edge_case(row: tuple[Any, ...]) -> None:
-    test_edge_cases.test_row(row, None, "forward")
-
-
-def limiter(u: Any) -> Any:
-    a, b = u[1:-1] - u[:-2], u[2:] - u[1:-1]
-    return np.where(a * b > 0, np.minimum(np.abs(a), np.abs(b)) * np.sign(a), 0.0)
-
-
-def stored(u: Any) -> Any:
-    y = np.zeros_like(u)
-    y[1:-1] = u[2:] * u[:-2] - u[1:-1] ** 2
-    y[0], y[-1] = u[0] ** 2, u[-1] - u[0]
-    y[2:5] *= u[:3]
-    z = y.reshape(4, -1)
-    z[:, 0] = 0.0
-    y += np.sin(u)
-    return y
-
-
-def upwind(u: Any) -> Any:
-    left, right = np.roll(u, 1), np.roll(u, -1)
-    return np.where(u > 0, u * (u - left), u * (right - u)) + 0.1 * (left - 2 * u + right)
-
-
-def laplacian(u: Any) -> Any:
-    v = np.pad(u.reshape(4, 5), 1, mode="edge")
-    return v[2:, 1:-1] + v[:-2, 1:-1] + v[1:-1, 2:] + v[1:-1, :-2] - 4 * np.exp(v[1:-1, 1:-1])
-
-
-def springs(u: Any) -> Any:
-    """Lengths of springs between points in the plane, some of which coincide."""
-    p = np.reshape(u, (10, 2))
-    d = p[[0, 1, 2, 3, 3, 9]] - p[[5, 1, 7, 3, 0, 8]]
-    return np.linalg.norm(d, axis=1)
-
-
-def rotations(u: Any) -> Any:
-    m = u[:18].reshape(2, 3, 3)
-    return np.einsum("nij,nj->ni", m, np.cross(m[:, 0], m[:, 1])), np.linalg.det(m), m @ m
-
-
-def energy(u: Any) -> Any:
-    return np.sum((u[1:] - u[:-1] ** 2) ** 2) + np.mean(np.log1p(u[::2] ** 2)) + np.max(u)
-
-
-def gathered(u: Any) -> Any:
-    """A sum over elements that occur several times."""
-    return np.sum(np.sin(u[[0, 3, 3, 3, 7, 0]]) * u[[1, 2, 3, 4, 5, 6]])
-
-
-def half(u: Any) -> Any:
-    c = u[:10] + 1j * u[10:]
-    return np.real(c * np.conj(c[::-1])), np.abs(c) ** 2, np.imag(np.exp(c))
-
-
-def fractional(u: Any) -> Any:
-    return np.sqrt(np.abs(u - u[0])) * 2.0, np.sqrt(np.maximum(u, 0.0))[1:] * u[:-1]
-
-
-STENCILS = [limiter, stored, upwind, laplacian, springs, rotations, energy, gathered, half, fractional]
-
-
-@pytest.mark.usefixtures("always_local")
 @pytest.mark.parametrize("f", STENCILS, ids=lambda f: f.__name__)
 def test_stencils(f: Any) -> None:
     x = np.random.default_rng(3).normal(size=20)
-    for got, due in zip(call_leaves(dd.jacobian(f)(x)), call_leaves(dd.jacobian(f, chunk_size=1)(x)), strict=True):
+    for got, due in zip(leaves(dd.jacobian(f)(x)), leaves(dd.jacobian(f, chunk_size=1)(x)), strict=True):
         np.testing.assert_allclose(got, due, rtol=1e-12, atol=1e-14)
         assert got.flags.c_contiguous and got.dtype == due.dtype
 
@@ -167,7 +105,7 @@ def test_second_derivatives(f: Any, outer: int | None) -> None:
     x = np.random.default_rng(4).normal(size=20)
     got = dd.jacobian(dd.jacobian(f), chunk_size=outer)(x)
     due = dd.jacobian(dd.jacobian(f, chunk_size=20), chunk_size=20)(x)
-    for a, b in zip(call_leaves(got), call_leaves(due), strict=True):
+    for a, b in zip(leaves(got), leaves(due), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
 
 
@@ -237,8 +175,8 @@ def test_several_arguments_containers_and_constants() -> None:
     got, due = (dd.jacobian(f, argnums=(0, 1), chunk_size=c)(*args) for c in (None, 1))
     for k, p in enumerate(due):
         for name in p:
-            for a, b in zip(call_leaves(list(got[k][name].values()) if k == 0 else got[k][name]),
-                            call_leaves(list(p[name].values()) if k == 0 else p[name]), strict=True):  # fmt: skip
+            for a, b in zip(leaves(list(got[k][name].values()) if k == 0 else got[k][name]),
+                            leaves(list(p[name].values()) if k == 0 else p[name]), strict=True):  # fmt: skip
                 np.testing.assert_array_equal(a, b)
 
 

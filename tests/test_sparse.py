@@ -12,9 +12,8 @@ import scipy.sparse
 import dualdiff as dd
 from dualdiff.spaces import rowlocal
 from dualdiff.transforms.sparse import group_columns
-
-from .test_rowlocal import STENCILS
-from .test_structured import call_leaves
+from tests.cases.stencils import STENCILS
+from tests.cases.tools import leaves
 
 RNG = np.random.default_rng(5)
 A = scipy.sparse.random_array((6, 20), density=0.2, rng=RNG).tocsr()
@@ -33,7 +32,7 @@ def check(got: Any, due: Any) -> None:
 @pytest.mark.parametrize("f", STENCILS, ids=lambda f: f.__name__)
 def test_as_the_dense_one(f: Any) -> None:
     x = RNG.normal(size=20)
-    for got, due in zip(call_leaves(dd.jacobian(f, sparse=True)(x)), call_leaves(dd.jacobian(f)(x)), strict=True):
+    for got, due in zip(leaves(dd.jacobian(f, sparse=True)(x)), leaves(dd.jacobian(f)(x)), strict=True):
         check(got, due)
 
 
@@ -244,7 +243,7 @@ def counted(x: Any) -> Any:
 @pytest.mark.parametrize("f", [constrained, stored_total, counted], ids=lambda f: f.__name__)
 def test_some_full_rows(f: Any) -> None:
     x = RNG.normal(size=400)
-    for got, due in zip(call_leaves(dd.jacobian(f, sparse=True)(x)), call_leaves(dd.jacobian(f)(x)), strict=True):
+    for got, due in zip(leaves(dd.jacobian(f, sparse=True)(x)), leaves(dd.jacobian(f)(x)), strict=True):
         check(got, due)
 
 

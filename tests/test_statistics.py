@@ -8,44 +8,12 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-
-from .test_more_numpy import Case, cases, check, close, untested
-
-AVERAGES = """
-np.average(A)  np.average(A, 0)  np.average(A, axis=(0, 1))  np.average(T, axis=(0, -1), keepdims=True)
-np.average(A, weights=B)  np.average(A, 1, w)  np.average(A, axis=0, weights=u)  np.average(A, weights=weights, axis=0)
-np.average([1.0, 2.0, 4.0], weights=u)  np.average(T, axis=(2, 0), weights=A[:2].T)  np.average(A, 0, returned=True)
-np.average(A, axis=1, weights=w, returned=True)  np.average(A, axis=0, weights=B, keepdims=True)
-np.cov(A)  np.cov(u)  np.cov(u, v)  np.cov(A, B)  np.cov(A, rowvar=False)  np.cov(A.T, w[:, None], rowvar=False)
-np.cov(A, bias=True)  np.cov(A, ddof=0)  np.cov(A, fweights=[1, 2, 1, 3])  np.cov(A, aweights=w)
-np.cov(A, aweights=w, ddof=0)  np.cov(A, fweights=[1, 2, 1, 3], aweights=w)  np.cov([1.0, 2.0, 4.0], u)
-np.corrcoef(A)  np.corrcoef(u, v)  np.corrcoef(A, rowvar=False)  np.corrcoef(A, B)  np.corrcoef(u)
-"""
-SKIPPING = """
-np.nansum(gap)  np.nansum(Gaps, 0)  np.nansum(Gaps, axis=(0, 1), keepdims=True)  np.nansum(Gaps, initial=2.0)
-np.nansum(Gaps, axis=1, where=[[True], [False], [True], [True]])  np.nansum(A)  np.nansum(gap, dtype=float)
-np.nanprod(gap)  np.nanprod(Gaps, 1)  np.nanprod(Gaps, axis=0, keepdims=True)  np.nancumsum(Gaps)  np.nancumsum(Gaps, 1)
-np.nancumprod(Gaps)  np.nancumprod(Gaps, axis=0)  np.nanmean(gap)  np.nanmean(Gaps, 0)
-np.nanmean(Gaps, 1, keepdims=True)
-np.nanmean(Gaps, where=[[True], [False], [True], [True]])  np.nanvar(gap)  np.nanvar(Gaps, 0)
-np.nanvar(Gaps, axis=1, ddof=1)
-np.nanvar(Gaps, keepdims=True)  np.nanstd(gap)  np.nanstd(Gaps, 0)  np.nanstd(Gaps, axis=1, ddof=1, keepdims=True)
-np.nanmax(gap)  np.nanmax(Gaps, 0)  np.nanmax(Gaps, axis=(0, 1), keepdims=True)  np.nanmax(Gaps, initial=0.2, axis=1)
-np.nanmin(gap)  np.nanmin(Gaps, 1)  np.nanmin(Gaps, where=[[True], [False], [True], [True]], initial=9.0)
-np.nanmin(A, -1)
-"""
-HISTOGRAMS = """
-np.bincount([0, 2, 2], u)  np.bincount([0, 2, 2], weights=u, minlength=5)
-np.histogram(long, [-1.0, 0.0, 0.5], weights=long)
-np.histogram(long, 4)  np.histogram(long, 4, density=True)  np.histogram(long, 3, (-1.0, c), weights=long**2)
-np.histogram(A, 3, weights=B, density=True)  np.histogram(long, 'sturges')  np.histogram([1.0, 2.0, 3.0], 2, weights=u)
-np.histogram_bin_edges(long)  np.histogram_bin_edges(A, 3)  np.histogram_bin_edges(u, knots)
-np.histogram_bin_edges(c, 3)
-np.histogram_bin_edges(long, 'auto')
-"""
+from tests.cases.functions import AVERAGES, HISTOGRAMS, SKIPPING, Case
+from tests.cases.tools import close, expressions
+from tests.checks import check, untested
 
 
-@pytest.mark.parametrize("source", cases(AVERAGES))
+@pytest.mark.parametrize("source", expressions(AVERAGES))
 def test_averages(source: str) -> None:
     check(source, small="[1.0" not in source)  # Python numbers do not widen float32
 
@@ -59,12 +27,12 @@ def test_covariances_of_complex_numbers(source: str) -> None:
     close(tangent, case.along(case.f, 1e-6), rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("source", cases(SKIPPING))
+@pytest.mark.parametrize("source", expressions(SKIPPING))
 def test_skipping(source: str) -> None:
     check(source, small="dtype" not in source)
 
 
-@pytest.mark.parametrize("source", cases(HISTOGRAMS))
+@pytest.mark.parametrize("source", expressions(HISTOGRAMS))
 def test_histograms(source: str) -> None:
     check(source, small=False)
 
@@ -112,7 +80,7 @@ np.histogram(x, -1)  np.histogram(x, [1.0, 0.0])  np.histogram(x, 3, weights=x[0
 """
 
 
-@pytest.mark.parametrize("source", cases(ERRORS))
+@pytest.mark.parametrize("source", expressions(ERRORS))
 def test_errors_are_numpys(source: str) -> None:
     with pytest.raises(Exception) as due:
         eval(source, {"np": np, "x": np.ones((2, 3))})

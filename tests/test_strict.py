@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from tests.cases.every import EXAMPLES, as_tuple, inner, like, numbers
+from tests.cases.tools import leaves
 
 from .strict import Escaped, Strict, loosened, strict
-from .test_reverse import EXAMPLES, as_tuple, inner, leaves, like, numbers
 
 FILE = Path(__file__).with_name("strict_failures.txt")
 Function = Callable[..., Any]

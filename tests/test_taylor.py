@@ -15,8 +15,8 @@ import sympy
 import dualdiff as dd
 from dualdiff import taylor
 from dualdiff.rules import ELEMENTWISE
-
-from . import test_linalg, test_rules
+from tests.cases import arrays as tables
+from tests.cases import linalg, special
 
 ORDER = 30
 
@@ -204,15 +204,15 @@ def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any
             np.testing.assert_allclose(c[k], d, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("source", [s for s in test_rules.CASES + test_rules.REAL if not s.startswith("c[")])
+@pytest.mark.parametrize("source", [s for s in tables.CASES + tables.REAL if not s.startswith("c[")])
 def test_functions(source: str) -> None:
-    case = test_rules.Case(source)
+    case = tables.Case(source)
     agree(case.f, case.arrays, case.directions, 3)
 
 
-@pytest.mark.parametrize("source, stack", [(s, k) for s, k in test_linalg.CASES if k == ()])
+@pytest.mark.parametrize("source, stack", [(s, k) for s, k in linalg.CASES if k == ()])
 def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
-    case = test_linalg.Case(source, stack)
+    case = linalg.Case(source, stack)
     agree(case, case.arrays, case.v, 2)
 
 
@@ -235,10 +235,8 @@ def test_elementwise(rule: Any) -> None:
 
 def test_every_special_function() -> None:
     pytest.importorskip("scipy.special")
-    from . import test_special
-
-    for source in test_special.EXPRESSIONS:
-        case = test_special.Case(source)
+    for source in special.EXPRESSIONS:
+        case = special.Case(source)
         agree(case.f, case.arrays, case.directions, 3)
 
 

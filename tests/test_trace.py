@@ -19,8 +19,8 @@ import dualdiff as dd
 from dualdiff.core.pytree import flatten
 from dualdiff.show.trace import Row, Trace
 from dualdiff.spaces.recorded import Recorded
-
-from . import test_linalg, test_rules
+from tests.cases import arrays as tables
+from tests.cases import linalg
 
 rng = np.random.default_rng(3)
 
@@ -110,7 +110,9 @@ def test_the_printed_table() -> None:
         return (x + y) * np.maximum(y, z)
 
     made = dd.trace(f, 1.0, 2.0, 0.0)
-    assert str(made) == """\
+    assert (
+        str(made)
+        == """\
 forward ↓  operation  value │ d/dx  d/dy  d/dz
 ────────────────────────────┼─────────────────
 x          input          1 │    1     0     0
@@ -128,6 +130,7 @@ v1               2 │ v3: 1 × 2
 z                0 │ v2: 3 × 0
 y                5 │ v1: 2 × 1 + v2: 3 × 1
 x                2 │ v1: 2 × 1"""
+    )
     assert made.text(adjoints=False) == str(made).partition("\n\n")[0]
     assert "d/dx" not in made.text(tangents=False) and "reverse" in made.text(tangents=False)
     assert repr(made) == "<Trace of f: 6 rows>"
@@ -179,15 +182,15 @@ def agree(f: Callable[..., Any], arrays: Any, directions: Any) -> None:
     assert "?" not in str(made)
 
 
-@pytest.mark.parametrize("source", (test_rules.CASES + test_rules.REAL)[::2])
+@pytest.mark.parametrize("source", (tables.CASES + tables.REAL)[::2])
 def test_functions(source: str) -> None:
-    case = test_rules.Case(source)
+    case = tables.Case(source)
     agree(case.f, case.arrays, case.directions)
 
 
-@pytest.mark.parametrize("source, stack", test_linalg.CASES[::3])
+@pytest.mark.parametrize("source, stack", linalg.CASES[::3])
 def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
-    case = test_linalg.Case(source, stack)
+    case = linalg.Case(source, stack)
     agree(case, case.arrays, case.v)
 
 
