@@ -158,7 +158,7 @@ def zero_like(v: Any) -> Any:
 
 def zeros(shape: tuple[int, ...], like: Any) -> Any:
     """Zeros of another shape, as an array of the kind and float type of a value, which may be a number."""
-    return np.zeros_like(plain(like), shape=shape)
+    return np.zeros(shape, like.dtype) if type(like) is np.ndarray else np.zeros_like(plain(like), shape=shape)
 
 
 # ---------------------------------------------------------------- all directions
