@@ -23,20 +23,28 @@ from tests.cases.elementwise import NUMPY
 # ---------------------------------------------------------------- elementwise rules
 
 
-@pytest.mark.parametrize("function", NUMPY, ids=accuracy.label)
-def test_elementwise(function: Any) -> None:
-    """At most 8 units in the last place, at extreme points, kinks and ties too, and no more than the table says.
+def accurate(function: Any, slack: float) -> int:
+    """Assert that its errors are those in the table, as far as the function itself is accurate here; how many points.
 
-    Unless the function itself is less accurate on this processor: its square, say, is in the derivative.
+    A function less accurate on this processor or in this release adds twice its error: its square is in some slopes.
     """
     name, worst, count = accuracy.row(function)
-    stated = accuracy.stated()[name]
-    assert count >= 80
-    for error, limit in zip(worst, stated):
-        assert (error is None) == (limit is None)
-        if error is not None and error > limit + 2:
+    for error, stated in zip(worst, accuracy.stated()[name]):
+        assert (error is None) == (stated is None)
+        if error is None:
+            continue
+        limit = slack * (stated + 2)
+        if error > limit:
             limit += 2 * accuracy.own_error(function)
-        assert error is None or (error <= 8 and error <= limit + 2)
+        assert error <= limit
+        assert error <= 8 or isinstance(function, str)
+    return count
+
+
+@pytest.mark.parametrize("function", NUMPY, ids=accuracy.label)
+def test_elementwise(function: Any) -> None:
+    """At most 8 units in the last place, at extreme points, kinks and ties too, and no more than the table says."""
+    assert accurate(function, slack=1) >= 80
 
 
 def test_every_elementwise_rule_has_a_check() -> None:
@@ -76,11 +84,7 @@ def test_the_check_finds_a_wrong_rule(monkeypatch: pytest.MonkeyPatch, function:
 def test_special(name: str) -> None:
     """scipy.special, whose own accuracy changes between its releases."""
     pytest.importorskip("scipy.special")
-    _, worst, count = accuracy.row(name)
-    assert count >= 40
-    for error, limit in zip(worst, accuracy.stated()[name]):
-        assert (error is None) == (limit is None)
-        assert error is None or error <= 2 * limit + 4
+    assert accurate(name, slack=2) >= 40
 
 
 def test_the_table_has_a_line_for_each_function() -> None:

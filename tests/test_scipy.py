@@ -331,14 +331,17 @@ def test_the_derivative_of_an_integral() -> None:
     near(found, -2 / 5**1.5, rtol=1e-8)  # of 1 / sqrt(1 + a^2)
 
 
+@pytest.mark.parametrize("an_object", [False, True])
 @pytest.mark.parametrize("method", ["LSODA", "vode"])
-def test_compiled_callers_count_the_slots_of_a_jacobian(method: str) -> None:
+def test_compiled_callers_count_the_slots_of_a_jacobian(method: str, an_object: bool) -> None:
     """Older SciPy hands the Jacobian to Fortran, which passes as many arguments as the function has slots for."""
     from scipy.integrate import ode, solve_ivp
 
-    def decay(t: Any, y: Any) -> Any:
-        return [-2.0 * y[0], y[0] - 3.0 * y[1]]
+    class Decay:
+        def __call__(self, t: Any, y: Any) -> Any:
+            return [-2.0 * y[0], y[0] - 3.0 * y[1]]
 
+    decay = Decay() if an_object else Decay().__call__
     jac = dd.jacobian(decay, argnums=1)
     due = [np.exp(-2.0), np.exp(-2.0) - np.exp(-3.0)]
     if method == "LSODA":

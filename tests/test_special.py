@@ -235,7 +235,7 @@ def test_logsumexp_with_weights_and_signs() -> None:
 )
 def test_logsumexp_far_out(x: list[float], slope: list[float]) -> None:
     value, got = dd.value_and_gradient(logsumexp)(np.array(x))
-    np.testing.assert_allclose(value, sp.logsumexp(x), rtol=1e-15)
+    np.testing.assert_allclose(value, np.logaddexp.reduce(x), rtol=1e-15)  # older SciPy's loses what is small
     np.testing.assert_allclose(got, slope, rtol=1e-15)
 
 

@@ -62,7 +62,8 @@ def transformed(name: str, f: Function, compute: Callable[..., Any]) -> Function
     def three(a: Any = _NOTHING, b: Any = _NOTHING, c: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
         return compute(tuple([x for x in (a, b, c, *more) if x is not _NOTHING]), kwargs)
 
-    slots = getattr(getattr(f, "__code__", None), "co_argcount", 0) - hasattr(f, "__self__")
+    called = f if hasattr(f, "__code__") else getattr(f, "__call__", None)  # noqa: B004 - an object's own method
+    slots = getattr(getattr(called, "__code__", None), "co_argcount", 0) - hasattr(called, "__self__")
     return _named(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
 
 
