@@ -382,17 +382,17 @@ def test_cotangents() -> None:
     [
         (lambda: dd.trace(3.0, 1.0), "must be a function, not float; write trace(f, x)"),
         (lambda: dd.trace(lambda x: x, 1.0, seed=[1.0, 2.0, [3.0]]), "trace"),
-        (lambda: dd.trace(lambda x: x, [1.0, 2.0], seed=[1.0]), "a seed has shape (1,), its argument (2,)"),
+        (lambda: dd.trace(lambda x: x, [1.0, 2.0], seed=[1.0]), "the seed has shape (1,), the argument (2,)"),
         (lambda: dd.trace(lambda x, y: x, 1.0, 2.0, seed=1.0), "a direction for each of the 2 arguments"),
         (lambda: dd.trace(lambda x, y: x, 1.0, 2.0, seed=([1, 0], 1)), "one leading axis more"),
-        (lambda: dd.trace(lambda p: p["a"], {"a": 1.0}, seed={"b": 1.0}), "another structure than the arguments"),
-        (lambda: dd.trace(lambda x: x, 1.0, cotangent=[1.0, 2.0]), "a cotangent has shape (2,), the result it belongs"),
+        (lambda: dd.trace(lambda p: p["a"], {"a": 1.0}, seed={"b": 1.0}), "another structure than the argument"),
+        (lambda: dd.trace(lambda x: x, 1.0, cotangent=[1.0, 2.0]), "the cotangent has shape (2,), f's result ()"),
         (lambda: dd.trace(lambda x: {"a": x}, 1.0, cotangent=1.0), "another structure than f's result"),
         (lambda: dd.derivative(lambda x: dd.trace(np.sin, x).rows[-1].value)(1.0), "trace plain numbers"),
         (lambda: dd.derivative(lambda a: dd.trace(lambda x: a * x, 1.0).rows[-1].value)(1.0), "trace plain numbers"),
         (lambda: dd.derivative(lambda a: dd.trace(lambda x: a, 1.0).rows[-1].value)(1.0), "trace plain numbers"),
         (lambda: dd.trace(lambda x: None, 1.0), "None (is a return missing?)"),
-        (lambda: dd.trace(lambda x: x, 1.0, seed=1j), "a seed is complex, its argument real"),
+        (lambda: dd.trace(lambda x: x, 1.0, seed=1j), "the seed is complex but the argument is real"),
     ],
 )
 def test_mistakes(call: Callable[[], Any], text: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..run.call import Argnums, Call, Function
+from ..run.checks import check_function
 from .count import Cost, Counts, costs_of, count
 from .text import Table, amount, counted, times
 from .timing import timed
@@ -165,10 +166,7 @@ def compare_cost(
     >>> dd.compare_cost(lambda x: np.sum(np.sin(x)), np.ones(100), seconds=0).best
     'reverse'
     """
-    if not callable(f):
-        raise TypeError(
-            f"compare_cost: the first argument must be a function, not {type(f).__name__}; write compare_cost(f, x)"
-        )
+    check_function("compare_cost", f, "compare_cost(f, x)")
     if not args:
         raise TypeError("compare_cost: the arguments of f are missing; write compare_cost(f, x)")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):

@@ -230,7 +230,7 @@ def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
         for node in nodes:
             memory.add(node, k, results.get(node))
     counts = Counts(
-        n=sum(size_of(x) * (1 + is_complex(x)) for x in call.leaves),
+        n=sum(call.widths),
         m=sum(size_of(v) * (1 + is_complex(v)) for v in values),
         primitives=len(primitives),
         evaluation=evaluation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -20,6 +20,7 @@ from .text import amount
 
 _RUN_BYTES = 2**30  # what a method may store to be timed
 _PATIENCE = 50  # and how many times the time asked for it may take; a second is always granted
+_STEP = 1e-6  # of the differences
 
 
 def _seconds(run: Callable[[int], Any], passes: int, budget: float) -> tuple[float, bool]:
@@ -49,7 +50,6 @@ class _Runs:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.widths = [size_of(x) * (1 + is_complex(x)) for x in call.leaves]
         self.own = [own_copy(x) for x in call.leaves]  # f may write into its arguments
 
     def apply(self, leaves: Sequence[Any]) -> Any:
@@ -63,46 +63,51 @@ class _Runs:
             forward_pass(self.call, k, k + 1)
 
     def forward_vector(self, _: int) -> None:
-        forward_pass(self.call, 0, sum(self.widths))
+        forward_pass(self.call, 0, sum(self.call.widths))
 
     def forward_rows(self, _: int) -> None:
         local_sweep(self.call)
 
-    def reverse(self, passes: int, vector: bool = False) -> None:
+    def reverse(self, passes: int) -> None:
         record = Record(self.call)
-        for k, v in enumerate(record.values):
-            m = size_of(v)
-            for unit in (1, 1j) if is_complex(v) else (1,):
-                for j in range(1 if vector else m):
-                    if passes <= 0:
-                        return
-                    passes -= not vector
-                    reverse_pass(record, k, unit, j, m if vector else j + 1)
+        for k, unit, j in itertools.islice(_directions(record.values), passes):
+            reverse_pass(record, k, unit, j, j + 1)
 
     def reverse_vector(self, _: int) -> None:
-        self.reverse(1, vector=True)
+        record = Record(self.call)
+        for k, v in enumerate(record.values):
+            for unit in _units(v):
+                reverse_pass(record, k, unit, 0, size_of(v))
 
-    def differences(self, passes: int, central: bool = False) -> None:
-        base = None if central else flatten(self.f(1), lists=True)[0]
-        count = passes // 2 if central else passes - 1
-        moves = (
-            (k, j, u) for k, x in enumerate(self.own) for u in (1, 1j)[: 1 + is_complex(x)] for j in range(size_of(x))
-        )
-        for k, j, unit in itertools.islice(moves, max(count, int(central))):
-            h = 1e-6 * unit
-            after, before = self.moved(k, j, h), base or self.moved(k, j, -h)
-            with np.errstate(all="ignore"):
-                for a, b in zip(after, before):
-                    (np.asarray(a) - b) / (2 * h if central else h)
+    def differences(self, passes: int) -> None:
+        base = flatten(self.f(1), lists=True)[0]
+        for k, unit, j in itertools.islice(_directions(self.own), passes - 1):
+            _quotients(self.moved(k, j, _STEP * unit), base, _STEP * unit)
 
     def central(self, passes: int) -> None:
-        self.differences(passes, central=True)
+        for k, unit, j in itertools.islice(_directions(self.own), max(passes // 2, 1)):
+            _quotients(self.moved(k, j, _STEP * unit), self.moved(k, j, -_STEP * unit), 2 * _STEP * unit)
 
-    def moved(self, k: int, j: int, h: Any) -> Any:
-        """The result with one element of the arguments changed."""
+    def moved(self, k: int, j: int, step: Any) -> Any:
+        """The result with element j of leaf k of the arguments changed."""
         x = np.array(self.own[k])
-        x.reshape(-1)[j] += h
+        x.reshape(-1)[j] += step
         return flatten(self.apply([*self.own[:k], x[()], *self.own[k + 1 :]]), lists=True)[0]
+
+
+def _units(x: Any) -> tuple[Any, ...]:
+    return (1, 1j) if is_complex(x) else (1,)
+
+
+def _directions(leaves: Sequence[Any]) -> Iterator[tuple[int, Any, int]]:
+    """Leaf, unit and element of each direction."""
+    return ((k, unit, j) for k, x in enumerate(leaves) for unit in _units(x) for j in range(size_of(x)))
+
+
+def _quotients(after: Sequence[Any], before: Sequence[Any], step: Any) -> None:
+    with np.errstate(all="ignore"):
+        for a, b in zip(after, before):
+            (np.asarray(a) - b) / step
 
 
 def timed(call: Call, costs: Mapping[str, Cost], budget: float) -> dict[str, Cost]:

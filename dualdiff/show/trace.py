@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import Dual
-from ..core.making import numeric
-from ..core.pytree import flatten, flatten_as
+from ..core.pytree import flatten
 from ..core.table import plain, shape_of
 from ..core.tangents import hush, unhush
 from ..run.call import Call, Function, dtype_of, is_complex, number, size_of
+from ..run.checks import check_function, fitting
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine
 from ..transforms.reverse import Record
@@ -167,8 +167,7 @@ def traced(
     If `numbered`, inputs and their elements are steps v1, v2, ... too, and each input number has its direction, however
     many there are.
     """
-    if not callable(f):
-        raise TypeError(f"trace: the first argument must be a function, not {type(f).__name__}; write trace(f, x)")
+    check_function("trace", f, "trace(f, x)")
     call = Call("trace", f, tuple(range(len(args))), tuple(args), {})
     names = _input_names(f, call.args)
     most = math.inf if numbered else MOST_SEEDS
@@ -310,14 +309,9 @@ def _cotangents(record: Record, cotangent: Any) -> list[Any]:
     """The cotangents of the results: ones, or those given, checked."""
     if cotangent is None:
         return [number(np.ones(shape_of(v), dtype_of(v))[()]) for v in record.values]
-    try:
-        given = flatten_as(record.rebuild(record.values), cotangent)
-    except ValueError as error:
-        raise ValueError(f"trace: the cotangent has another structure than f's result: {error}") from None
-    for v, s in zip(record.values, given):
-        if np.shape(s) != shape_of(v):
-            raise ValueError(f"trace: a cotangent has shape {np.shape(s)}, the result it belongs to {shape_of(v)}")
-    return [number(np.array(numeric(s, "trace: the cotangent"))[()]) for s in given]
+    result = record.rebuild(record.values)
+    given, _ = fitting("trace", "the cotangent", cotangent, "f's result", result, record.values)
+    return [number(np.array(ct)[()]) for ct in given]
 
 
 def _adjoints(record: Record, cotangents: list[Any]) -> dict[Any, Any]:
@@ -416,19 +410,7 @@ def _given_seeds(call: Call, seed: Any) -> tuple[list[str], list[Any]]:
     parts = (seed,) if len(call.args) == 1 else tuple(seed) if np.iterable(seed) else ()
     if len(parts) != len(call.args):
         raise ValueError(f"trace: seed must be a tuple with a direction for each of the {len(call.args)} arguments")
-    try:
-        given = [numeric(t, "trace: seed") for x, part in zip(call.args, parts) for t in flatten_as(x, part)]
-    except ValueError as error:
-        raise ValueError(f"trace: the seed has another structure than the arguments: {error}") from None
-    many = {np.shape(t)[:1] for t, x in zip(given, call.leaves) if np.shape(t) != shape_of(x)} or {()}
-    lead = next(iter(many))
-    for t, x in zip(given, call.leaves):
-        if len(many) > 1 or np.shape(t) != lead + shape_of(x):
-            raise ValueError(
-                f"trace: a seed has shape {np.shape(t)}, its argument {shape_of(x)}; it must have that shape, or one "
-                "leading axis more, of directions, in all arguments"
-            )
-    if any(is_complex(t) and not is_complex(x) for t, x in zip(given, call.leaves)):
-        raise TypeError("trace: a seed is complex, its argument real; make the argument complex if that is meant")
+    args, of = dict(enumerate(call.args)), dict(enumerate(parts))  # a tuple of numbers would be one array
+    given, lead = fitting("trace", "the seed", of, "the argument", args, call.leaves, batched=True)
     labels = [f"tangent {k + 1}" for k in range(lead[0])] if lead else ["tangent"]
     return labels, [np.asarray(t).reshape(len(labels), *shape_of(x)) for t, x in zip(given, call.leaves)]
