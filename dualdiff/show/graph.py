@@ -90,7 +90,7 @@ INK, FORWARD, REVERSE, LOCAL, GREY = "#1a1a1a", "#2464c4", "#c8321f", "#7a4fb0",
 
 
 class Box:
-    """A node, or a place where an edge passes a layer; x, y is its centre."""
+    """A node, or a point where an edge passes a layer; x, y is its centre."""
 
     def __init__(self, layer: int, width: float, height: float) -> None:
         self.layer, self.width, self.height = layer, width, height
@@ -119,57 +119,62 @@ def width_of(text: str, size: float = SIZE) -> float:
 
 
 def _drawn(trace: Rows) -> str:
-    links = edges(trace)
-    captions = [caption(trace, row) for row in trace.rows]
-    layers: list[list[Box]] = []
-    boxes: list[Box] = []
-    for k, lines in enumerate(captions):
-        depth = max([boxes[e.source].layer + 1 for e in links if e.target == k], default=0)
-        width = max(width_of(line, SIZE * (1.12 if k == 0 else 1)) for k, line in enumerate(lines))
-        boxes.append(Box(depth, width + 22, LINE * len(lines) + 12))
-        while len(layers) <= depth:
-            layers.append([])
-        layers[depth].append(boxes[-1])
+    links, captions = edges(trace), [caption(trace, row) for row in trace.rows]
+    boxes = _boxes(links, captions)
+    layers: list[list[Box]] = [[] for _ in range(1 + max(b.layer for b in boxes))]
+    for b in boxes:
+        layers[b.layer].append(b)
     paths = [_path(boxes[e.source], boxes[e.target], layers) for e in links]
     _arrange(layers)
-    gaps = [min(48 + 6.0 * sum(len(b.before) for b in layer), 240) for layer in layers]  # in front, for edges
-    for e in links:
-        gaps[boxes[e.target].layer] = max(gaps[boxes[e.target].layer], width_of(e.text) + 56)
-    x = float(MARGIN)
-    for gap, layer in zip(gaps, layers):
-        width = max(b.width for b in layer)
-        x += (gap if x > MARGIN else 0) + width
-        for b in layer:
-            b.x = x - width / 2
-            b.width = b.width if b in boxes else width  # an edge passes straight between the nodes of a layer
-    top = min(b.y - b.height / 2 for layer in layers for b in layer) - MARGIN
-    for layer in layers:
-        for b in layer:
-            b.y -= top
-    foot = legend(trace)
+    _spread(layers, boxes, links)
+    curves = _curves(paths)
+    placed = [b for layer in layers for b in layer]
     inks = [GREY, *([FORWARD] if trace.directions else []), REVERSE, LOCAL]
-    height = max(b.y + b.height / 2 for layer in layers for b in layer) + MARGIN + LINE
-    total = max(x, sum(width_of(part) + 20 for part in foot)) + MARGIN
-    size = f'viewBox="0 0 {total:.0f} {height:.0f}" width="{total:.0f}" height="{height:.0f}"'
-    size += ' style="max-width:100%;height:auto"'
+    foot = [f'<tspan dx="18" fill="{ink}">{escape(part)}</tspan>' for part, ink in zip(legend(trace), inks)]
+    width = max(max(b.x + b.width / 2 for b in placed), sum(width_of(part) + 20 for part in legend(trace))) + MARGIN
+    height = max(b.y + b.height / 2 for b in placed) + MARGIN + LINE
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     font = f'font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}"'
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>',
+    edge = f'fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#end)"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto" {font}>',
         '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         f'<path d="M0 0.5 8 4 0 7.5z" fill="{GREY}"/></marker></defs>',
+        *[f'<path d="{_d(c)}" {edge}/>' for c in curves],
+        *_nodes(trace, boxes, captions),
+        *_labels(links, curves, boxes),
+        f'<text y="{height - 12:.0f}" font-size="12">{"".join(foot)}</text>',
+        "</svg>",
     ]
-    curves = _curves(links, paths)
-    style = f'fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#end)"'
-    out += [f'<path d="{_d(c)}" {style}/>' for c in curves]
-    out += _nodes(trace, boxes, captions)
-    out += _labels(links, curves, boxes)
-    parts = [f'<tspan dx="18" fill="{ink}">{escape(part)}</tspan>' for part, ink in zip(foot, inks)]
-    out.append(f'<text y="{height - 12:.0f}" font-size="12">{"".join(parts)}</text>')
-    return "\n".join([*out, "</svg>"]) + "\n"
+    return "\n".join(parts) + "\n"
+
+
+def _boxes(links: list[Edge], captions: list[list[str]]) -> list[Box]:
+    """A box for each row, in the layer behind those of its operands."""
+    boxes: list[Box] = []
+    for k, lines in enumerate(captions):
+        layer = max([boxes[e.source].layer + 1 for e in links if e.target == k], default=0)
+        width = max(width_of(lines[0], SIZE * 1.12), *map(width_of, lines[1:]))  # the first is bold
+        boxes.append(Box(layer, width + 22, LINE * len(lines) + 12))
+    return boxes
+
+
+def _spread(layers: list[list[Box]], boxes: list[Box], links: list[Edge]) -> None:
+    """Move the layers apart, so that there is room for edges and labels, and all of it to the top margin."""
+    top = min(b.y - b.height / 2 for layer in layers for b in layer) - MARGIN
+    x = float(MARGIN)
+    for k, layer in enumerate(layers):
+        gap = min(48 + 6.0 * sum(len(b.before) for b in layer), 240)
+        gap = max([gap, *[width_of(e.text) + 56 for e in links if boxes[e.target].layer == k]])
+        width = max(b.width for b in layer)
+        x += (gap if k else 0) + width
+        for b in layer:
+            b.x, b.y = x - width / 2, b.y - top
+            b.width = b.width or width  # an edge passes straight between the nodes of a layer
 
 
 def _path(a: Box, b: Box, layers: list[list[Box]]) -> list[Box]:
-    """From one node to another, with a place in each layer between."""
+    """From one node to another, with a point in each layer between."""
     path = [a]
     for depth in range(a.layer + 1, b.layer):
         path.append(Box(depth, 0, 4))
@@ -182,19 +187,19 @@ def _path(a: Box, b: Box, layers: list[list[Box]]) -> list[Box]:
 
 
 def _arrange(layers: list[list[Box]]) -> None:
-    """The order in each layer by the barycentre of the neighbours (Sugiyama et al., 1981), the best of some sweeps."""
+    """The order in each layer by the barycentre of the neighbours (Sugiyama et al., 1981), the best of some turns."""
     best: tuple[int, list[list[Box]]] | None = None
-    for sweep in range(24):
-        place = {b: at for layer in layers for b, at in _places(layer)}
-        forward = sweep % 2 == 0
+    for turn in range(24):
+        at = {b: y for layer in layers for b, y in _heights(layer)}
+        forward = turn % 2 == 0
         for layer in layers if forward else layers[::-1]:
 
             def centre(b: Box) -> float:
                 near = b.before if forward else b.after  # noqa: B023
-                return sum(place[n] for n in near) / len(near) if near else place[b]  # noqa: B023
+                return sum(at[n] for n in near) / len(near) if near else at[b]  # noqa: B023
 
             layer.sort(key=centre)
-            place |= _places(layer)
+            at |= _heights(layer)
         crossings = _crossings(layers)
         if best is None or crossings < best[0]:
             best = crossings, [layer[:] for layer in layers]
@@ -206,12 +211,12 @@ def _arrange(layers: list[list[Box]]) -> None:
             y += b.height / 2
             b.y = y
             y += b.height / 2 + ROOM
-    for sweep in range(30):  # towards the neighbours, no nearer to each other than they may be
-        for layer in layers if sweep % 2 == 0 else layers[::-1]:
+    for turn in range(30):  # towards the mean of their neighbours, at least ROOM apart
+        for layer in layers if turn % 2 == 0 else layers[::-1]:
             _settle(layer, [np.mean([n.y for n in (b.before + b.after) or [b]]) for b in layer])
 
 
-def _places(layer: list[Box]) -> list[tuple[Box, float]]:
+def _heights(layer: list[Box]) -> list[tuple[Box, float]]:
     """Where each box is in its layer, from 0 to 1."""
     return [(b, k / (len(layer) - 1) if len(layer) > 1 else 0.5) for k, b in enumerate(layer)]
 
@@ -246,7 +251,7 @@ def _settle(layer: list[Box], wanted: list[Any]) -> None:
 Curve = list[tuple[float, float, float, float]]  # pieces from (x0, y0) to (x1, y1), level at both ends
 
 
-def _curves(links: list[Edge], paths: list[list[Box]]) -> list[Curve]:
+def _curves(paths: list[list[Box]]) -> list[Curve]:
     curves = []
     for path in paths:
         curve: Curve = []
@@ -264,8 +269,8 @@ def _port(at: Box, other: Box, others: list[Box]) -> float:
     if len(others) < 2:
         return at.y
     others = sorted(others, key=lambda b: b.y)
-    step = min(16.0, (at.height - 16) / (len(others) - 1))
-    return at.y + (others.index(other) - (len(others) - 1) / 2) * step
+    apart = min(16.0, (at.height - 16) / (len(others) - 1))
+    return at.y + (others.index(other) - (len(others) - 1) / 2) * apart
 
 
 def _d(curve: Curve) -> str:
