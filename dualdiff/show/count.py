@@ -212,16 +212,7 @@ def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
         forward = [costs[node][0] for node in nodes]
         evaluation += size_of(p.result.value) if p.function in ELEMENTWISE else max(forward, default=0) + _factor(p)
 
-    cotangent, seen = 0, set()
-    kept: dict[int, Any] = {}
-    for node in backward:
-        if node.parents:
-            cotangent += costs[node][1]
-            for parent, elements in zip(node.parents, node.handed()):
-                cotangent += elements if parent in seen else 0  # gradients accumulate
-                seen.add(parent)
-            kept |= {id(_base(w)): _base(w) for w in _held(node)}
-
+    kept = {id(_base(w)): _base(w) for node in backward for w in _held(node)}
     memory = _Memory()
     for leaf, x in zip(leaves, call.leaves):
         memory.new(leaf, _bytes(x), 0)
@@ -237,7 +228,7 @@ def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
         slopes=_slopes(primitives, groups, [*tape.copies, *call.leaves]),
         factors=factors,
         tangent=sum(costs[node][0] for nodes in groups[:-1] for node in nodes),
-        cotangent=cotangent,
+        cotangent=_cotangent(backward, costs),
         live=memory.peak([*leaves, *outputs]),  # the caller holds the arguments
         tape=sum(_bytes(w) for w in kept.values()),
         inputs=sum(map(_bytes, call.leaves)),
@@ -261,6 +252,19 @@ def _nodes_of(primitives: list[Primitive], program: list[Any]) -> list[list[Any]
             k += 1
         groups[k].append(node)
     return groups
+
+
+def _cotangent(backward: list[Any], costs: dict[Any, tuple[int, int]]) -> int:
+    """Operations on one cotangent: those of the transposes, and additions where several reach a node."""
+    operations = 0
+    seen: set[Any] = set()
+    for node in backward:
+        if node.parents:
+            operations += costs[node][1]
+            for parent, elements in zip(node.parents, node.handed()):
+                operations += elements if parent in seen else 0
+                seen.add(parent)
+    return operations
 
 
 def _slopes(primitives: list[Primitive], groups: list[list[Any]], given: list[Any]) -> int:
