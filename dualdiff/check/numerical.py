@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..run.stencils import STENCILS, balanced_step, check_method, refuse_nonanalytic, steadiest, sweep_steps, weights
+
 __all__ = ["CheckReport", "Convergence", "check_gradient", "check_jacobian", "convergence", "derivative", "gradient",
            "jacobian", "stencil_weights"]
 Array = NDArray[Any]
@@ -24,17 +26,6 @@ _wide: Callable[[Array], Array] = lambda a: a.astype(np.result_type(a, np.float6
 _eps: Callable[..., float] = lambda *arrays: max(float(np.finfo(a.dtype).eps) for a in arrays)
 # max(|x|, 1) rounded down to a power of two: adding a power of two to x seldom rounds.
 _scale: Callable[[Array], Any] = lambda x: np.exp2(np.floor(np.log2(np.maximum(np.abs(_wide(x)), 1))))
-# Relative steps 1/4, 1/16, ... down to where the precision leaves too few digits for a difference.
-_sweep_steps: Callable[[float], Array] = lambda eps: np.exp2(-np.arange(2.0, 1 - 0.7 * np.log2(eps), 2))
-
-# For the k-th derivative: the offsets in units of the step, and the power p of the step in the truncation error.
-_STENCILS: dict[str, Callable[[int], tuple[Array, int]]] = {
-    "forward": lambda k: (np.arange(k + 1.0), 1),
-    "backward": lambda k: (-np.arange(k + 1.0), 1),
-    "central": lambda k: (np.arange(-k, k + 1.0, 2) / (2 - k % 2), 2),
-    "three_point": lambda k: (np.array([-1.0, 0.0, 2.0]), 3 - k),
-    "complex_step": lambda k: (np.array([-1j, 1j]), 2),  # the central quotient along the imaginary axis
-}
 
 
 def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
@@ -53,25 +44,14 @@ def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
         raise ValueError(f"{who}: order {order} needs at least {order + 1} points, got {len(points)}")
     if not np.all(np.isfinite(points)) or np.any(np.diff(np.sort(points, axis=0), axis=0) == 0):
         raise ValueError(f"{who}: the points must be finite and no two the same, got {offsets!r}")
-    w = np.zeros((order + 1, *points.shape), points.dtype)  # w[k, i]: derivative k, point i, on the first n points
-    w[0, 0] = product = 1
-    k = np.arange(1.0, order + 1).reshape(-1, *(1,) * points.ndim)
-    for n in range(1, len(points)):
-        gaps = points[n] - points[:n]
-        product, before = np.prod(gaps, axis=0), product
-        new, old = -points[n - 1] * w[:, n - 1], points[n] * w[:, :n]
-        new[1:] += k[:, 0] * w[:-1, n - 1]
-        old[1:] -= k * w[:-1, :n]
-        w[:, :n], w[:, n] = old / gaps, new * (before / product)
-    return np.asarray(w[order])
+    return weights(points, order)
 
 
 def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -> Array:
     """The displacements of the stencil, of shape (points, *x.shape); for a sweep those of the relative step 1."""
-    offsets, accuracy = _STENCILS[method](order)
+    offsets, _ = STENCILS[method](order)
     if step is None or (isinstance(step, str) and step == "sweep"):
-        power = 0 if step else 2 if method == "complex_step" else 1 / (order + accuracy)  # for eps / h^k ~ h^p
-        return np.asarray(np.multiply.outer(offsets, np.exp2(np.rint(np.log2(eps) * power)) * _scale(x)))
+        return np.asarray(np.multiply.outer(offsets, (1 if step else balanced_step(method, order, eps)) * _scale(x)))
     pair = method == "three_point" and isinstance(step, tuple) and len(step) == 2
     sizes = [_wide(_numbers(who, 'a step other than "sweep"', h, True)) for h in (step if pair else (step, step))]
     if any(h.shape not in ((), x.shape) or np.any(h <= 0) for h in sizes):
@@ -163,8 +143,7 @@ def jacobian(f: Func, argnums: Argnums = 0, method: str = "central", step: Any =
 
 def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, order: int, error: bool) -> Func:
     _function(who, f)
-    if method not in _STENCILS:
-        raise ValueError(f"{who}: unknown method {method!r}, choose one of {', '.join(_STENCILS)}")
+    check_method(who, method)
     if _integer(who, "order", order, 1) > {"complex_step": 1, "three_point": 2}.get(method, order):
         raise ValueError(f'{who}: method="{method}" does not reach order {order}; use method="central"')
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
@@ -193,16 +172,18 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
     if each:
         _refuse_coupled(who, call, x, y, eps)
     if method == "complex_step":
-        _refuse_nonanalytic(who, call, x, eps)
+        v = np.random.RandomState(0).uniform(0.5, 1, x.shape) * np.where(x == 0, 1, x)
+        kind = {float: x.dtype, complex: np.result_type(x, np.complex64)}
+        refuse_nonanalytic(who, lambda t: call((x + t * v).astype(kind[type(t)])), x.dtype)
     moves = _moves(who, method, order, step, x, eps)
     quotient = functools.partial(_quotient, who, call, x, y, eps, order, each)
     if isinstance(step, str):
-        table, unrest, best = _sweep(lambda t: quotient(t * moves), _sweep_steps(eps))
+        table, unrest, best = steadiest(lambda t: quotient(t * moves), sweep_steps(eps))
         value, estimate = (np.take_along_axis(a, best, 0)[0] for a in (table[:, 0], unrest))
     else:
         value, estimate = quotient(moves)
         if error:
-            estimate = estimate + np.abs(quotient(2 * moves)[0] - value) / (2 ** _STENCILS[method](order)[1] - 1)
+            estimate = estimate + np.abs(quotient(2 * moves)[0] - value) / (2 ** STENCILS[method](order)[1] - 1)
     return value.astype(y.dtype)[()], estimate.real[()]
 
 
@@ -241,40 +222,6 @@ def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> Non
         moved = call(np.where(still, x, x + eps ** (1 / 3) * _scale(x)).astype(x.dtype))
         if np.any(still & ~np.isclose(moved, y, rtol=4 * eps, atol=0, equal_nan=True)):
             raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
-
-
-def _refuse_nonanalytic(who: str, call: Func, x: Array, eps: float) -> None:
-    """Raise where the complex step along one direction contradicts the real differences."""
-    v = np.random.RandomState(0).uniform(0.5, 1, x.shape) * np.where(x == 0, 1, x)
-    try:
-        slope = call((x + 1j * eps**2 * v).astype(np.result_type(x, np.complex64))).imag / eps**2
-    except TypeError as err:
-        raise TypeError(f'{who}: the complex step needs an f that takes complex numbers; use method="central"') from err
-    if not _check(who, lambda t: call((x + t * v).astype(x.dtype)), slope, np.zeros((), x.dtype), 1, 0, None, 1):
-        raise ValueError(f'{who}: f drops imaginary parts (abs, np.real) or is not smooth here; use method="central"')
-
-
-def _sweep(measure: Callable[[float], Array], steps: Array) -> tuple[Array, Array, Array]:
-    """What `measure` gives (value, rounding, ...) at the inner steps, its unrest, each element's steadiest step."""
-    rows = []
-    with np.errstate(all="ignore"):
-        last = measure(float(steps[-1]))  # what f raises even here comes out
-        for t in steps[:-1]:
-            try:
-                rows.append(measure(float(t)))
-            except (ArithmeticError, ValueError):  # a large step has left the domain of f
-                rows.append(np.array(np.nan))
-        table = np.stack(np.broadcast_arrays(*rows, last))
-        jumps, ratio = np.abs(np.diff(table[:, 0], axis=0)), np.abs(table[:, 0]) / table[:, 1].real
-        unrest = np.maximum(jumps[:-1], jumps[1:]) + table[1:-1, 1].real
-        # Steps that leave f unchanged, where others change it by little more than rounding, have found nothing.
-        lost = (table[1:-1, 0] == 0) & (np.min(ratio, axis=0, where=ratio > 0, initial=np.inf) < 1e10)
-        lost = np.isnan(unrest) | (lost & np.any(np.isfinite(unrest) & ~lost, axis=0))
-        unrest = np.where(lost, np.inf, unrest)[::-1]
-        # The limit is at small steps: whatever calm lies beyond a storm, seen from there, is that of another scale.
-        rough = np.isfinite(unrest) & (unrest > 100 * np.minimum.accumulate(unrest, axis=0))
-        calm = np.where(np.maximum.accumulate(rough, axis=0), np.inf, unrest)
-    return table[-2:0:-1], unrest, np.argmin(calm, axis=0)[None]
 
 
 def _order(steps: Array, errors: Array, rounding: Array) -> float:
@@ -391,7 +338,7 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
     eps = _eps(x, y, j0)
-    rtol, steps = max(1e-6, 100 * eps) if rtol is None else max(rtol, eps), _sweep_steps(eps)
+    rtol, steps = max(1e-6, 100 * eps) if rtol is None else max(rtol, eps), sweep_steps(eps)
     J: Callable[[Array], Array] = lambda p: _wide(slope(p.astype(x.dtype))).reshape(y.size, x.size)
     j0 = J(x)
 
@@ -412,7 +359,7 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
                 told, noise = told + terms.sum(1), noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
             result = np.array([values.sum(0) - told, eps * noise, np.max(np.abs(terms), axis=1), told])
             return result / (2 * t) ** len(vectors)
-        table, unrest, best = _sweep(defect, steps)
+        table, unrest, best = steadiest(defect, steps)
         off, noise, scale, told = np.moveaxis(table, 1, 0)
         limit = scale + 4 * unrest / rtol  # what rounding hides is no error
         error = np.abs(off) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,15 +72,15 @@ def _typed(t: Any, like: Any) -> Any:
 class LinearFunction:
     """A linear function of flat vectors, by its action on one: on many, and its transpose.
 
-    `images` gives those of the unit vectors, and of i times them where vectors are complex, as rows; without it they
-    are found by the action on each. An error with the text `missing` says that these would be too many.
+    The latter takes the action on each unit vector; an error with the text `missing` says that these are too many.
     """
 
-    def __init__(self, act: Function, layout: Layout, missing: str, images: Callable[[], Any] | None = None) -> None:
+    def __init__(self, act: Function, layout: Layout, missing: str) -> None:
         self.act, self.size, self.complex, self.missing = act, layout.size, layout.complex, missing
-        self._images = functools.cache(self._by_units if images is None else images)
 
-    def _by_units(self) -> Any:
+    @functools.cached_property
+    def images(self) -> Any:
+        """Those of the unit vectors, and of i times them where vectors are complex, as rows."""
         units = np.eye(self.size)
         return np.stack([self.act(e) for e in ([*units, *(1j * units)] if self.complex else units)])
 
@@ -89,20 +89,20 @@ class LinearFunction:
             return self.act(v)
         if self.complex or len(v) < self.size:
             return np.stack([self.act(row) for row in v])
-        return contract(v, (self.size,), "a", self._images(), "ab", "b")
+        return contract(v, (self.size,), "a", self.images, "ab", "b")
 
     def transpose(self, v: Any) -> Any:
         if self.size > LARGEST:
             raise NotDifferentiableError(self.missing)
-        rows = self._images()
+        rows = self.images
         if not (self.complex or is_complex(rows) or is_complex(v)):
             return contract(v, (rows.shape[1],), "b", rows, "ab", "a")
         w = np.real(v @ np.conj(rows).T)
         return w[..., : self.size] + 1j * w[..., self.size :] if self.complex else w
 
 
-def linearised(jvp: Any, vjp: Any, images: Any, point: Any, ts: Sequence[Any]) -> Any:
-    """The tangent of what a rule's function returns, by the user's `jvp`, `vjp`, or both, at a `Point` of custom.py."""
+def linearised(jvp: Any, vjp: Any, point: Any, ts: Sequence[Any]) -> Any:
+    """The tangent of what a rule's function returns, by the user's `jvp`, `vjp`, or both, at a `Point`."""
     rule, ins, outs, several = point.rule, Layout(point.varied), Layout(point.results), isinstance(point.y, tuple)
     missing = f"{rule.name}{user_line()}: its rule has no {{}}=, which can be found only for up to {LARGEST} elements"
 
@@ -132,8 +132,7 @@ def linearised(jvp: Any, vjp: Any, images: Any, point: Any, ts: Sequence[Any]) -
         what = f"vjp of {rule.name}: cotangent"
         return pack([point.checked(made[k], point.args[k], f"{what} {k}") for k in point.which])
 
-    images = images and functools.partial(images, point)
-    forward = None if jvp is None else LinearFunction(push, ins, missing.format("vjp"), images)
+    forward = None if jvp is None else LinearFunction(push, ins, missing.format("vjp"))
     reverse = None if vjp is None else LinearFunction(pull, outs, missing.format("jvp"))
     apply: Any = forward.apply if forward else reverse.transpose  # type: ignore[union-attr]
     transpose: Any = reverse.apply if reverse else forward.transpose  # type: ignore[union-attr]

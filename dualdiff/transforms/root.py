@@ -14,10 +14,10 @@ from ..core.making import numeric
 from ..core.pytree import flatten
 from ..core.table import plain, shape_of
 from ..run.call import Call, Function, dtype_of, own_copy, size_of
-from .custom import Custom, Point, Rule, has_tangent, name_of, numbers_of
 from .forward import value_and_jacobian
 from .linearised import Layout, pack, pack_many
 from .reverse import Record
+from .userrule import Custom, Point, Rule, has_tangent, name_of, numbers_of
 
 __all__ = ["define_root"]
 
