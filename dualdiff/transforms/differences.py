@@ -49,7 +49,7 @@ class Differences:
         return f
 
     def along(self, directions: dict[int, Any]) -> Any:
-        """The tangents of the results, in one vector; steps are those of the argument that moves farthest for its size."""
+        """The tangents of the results, in one vector; steps are those of the argument that moves farthest."""
         sizes = [np.max(np.abs(v) / np.maximum(np.abs(self.args[k]), 1)) for k, v in directions.items()]
         size = float(max(sizes))
         return slope_at_zero(self.line({k: v / size for k, v in directions.items()}), self.method, self.dtype) * size
