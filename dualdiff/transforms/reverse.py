@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.dual import DualArray
 from ..core.table import plain, shape_of
-from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, number, own_copy, size_of
+from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, number, own_copy, size_of, zeros
 from ..run.checks import check_function, fitting, is_complex
 from ..run.executors import chunk_of, passes
 from ..spaces.cotangents import Cotangents, order, real
@@ -40,7 +40,7 @@ class Record:
         for node, x in zip(self.leaves, self.call.leaves):
             ct = cts.of.get(node)
             if ct is None:
-                ct = np.zeros(lead + shape_of(x), dtype_of(x))
+                ct = zeros(lead + shape_of(x), x)
             results.append(_like(ct, x, lead, node in cts.owned))
         return results
 
@@ -125,43 +125,49 @@ def jacobian_rows(
     """For each leaf of the result the Jacobian blocks with respect to each leaf of the arguments, a row a cotangent."""
     blocks = []
     for k, v in enumerate(record.values):
-        m, shape = size_of(v), shape_of(v)
         if type(v) is float and len(record.values) == 1 and not record.tape.complex:  # a gradient, without ceremony
             blocks.append([_block(ct) for ct in record.pull([1.0])])
-            continue
-        if record.nodes[k] is None or m == 0:
-            blocks.append([_block(np.zeros(shape + shape_of(x), dtype_of(v))) for x in call.leaves])
-            continue
-        most = SEED_BYTES // (8 * max([m, *map(size_of, call.leaves)]))
-        chunk = chunk_of(call.name, m, chunk_size, most, executor)
-        turns = (1, 1j) if is_complex(v) else (1,)
-        jobs = [(k, turn, start, min(start + chunk, m)) for turn in turns for start in range(0, m, chunk)]
-        parts = passes(call.name, reverse_pass, record, jobs, executor, progress)
-        each = len(jobs) // len(turns)
-        whole = [
-            [g[0] if each == 1 else np.concatenate(g) for g in zip(*parts[i : i + each])]
-            for i in range(0, len(jobs), each)
-        ]
-        row = []
-        for j, x in enumerate(call.leaves):
-            first, second = whole[0][j], whole[1][j] if len(turns) > 1 else None
-            block = np.real(first) if is_complex(x) else first
-            if second is not None:
-                block = block + 1j * (np.real(second) if is_complex(x) else second)
-            if is_complex(x):
-                check_holomorphic(call, block, np.imag(first) + (0 if second is None else 1j * np.imag(second)))
-            block = np.reshape(block, shape + shape_of(x))
-            if block.dtype != dtype_of(v) and not is_complex(x):
-                block = block.astype(dtype_of(v))
-            row.append(_block(block))
-        blocks.append(row)
+        elif record.nodes[k] is None or size_of(v) == 0:
+            blocks.append([_block(zeros(shape_of(v) + shape_of(x), v)) for x in call.leaves])
+        else:
+            rows = _rows(record, k, chunk_size, executor, progress)
+            blocks.append([_from_rows(call, v, x, *parts) for x, *parts in zip(call.leaves, *rows)])
     return blocks
+
+
+def _rows(record: Record, k: int, chunk_size: int | None, executor: Any, progress: bool) -> list[list[Any]]:
+    """Cotangents of each argument's leaf for the unit cotangents of leaf k of the result; if complex also for i times
+    these."""
+    v, call = record.values[k], record.call
+    m, turns = size_of(v), (1, 1j) if is_complex(v) else (1,)
+    most = SEED_BYTES // (8 * max([m, *map(size_of, call.leaves)]))
+    chunk = chunk_of(call.name, m, chunk_size, most, executor)
+    jobs = [(k, turn, start, min(start + chunk, m)) for turn in turns for start in range(0, m, chunk)]
+    parts = passes(call.name, reverse_pass, record, jobs, executor, progress)
+    count = len(jobs) // len(turns)
+    whole = [zip(*parts[i : i + count]) for i in range(0, len(jobs), count)]
+    return [[g[0] if count == 1 else np.concatenate(g) for g in each] for each in whole]
+
+
+def _from_rows(call: Call, v: Any, x: Any, first: Any, second: Any = None) -> Any:
+    """The Jacobian block of a result v by x, from cotangents of x for those of v: 1 and, if v is complex, i.
+
+    A pullback is the transpose for Re(conj(a) b): its real part has the derivatives along 1, its imaginary part, for a
+    complex x, those along i.
+    """
+    block = np.real(first) if is_complex(x) else first
+    if second is not None:
+        block = block + 1j * (np.real(second) if is_complex(x) else second)
+    if is_complex(x):
+        check_holomorphic(call, block, np.imag(first) + (0 if second is None else 1j * np.imag(second)))
+    block = np.reshape(block, shape_of(v) + shape_of(x))
+    return _block(block if block.dtype == dtype_of(v) or is_complex(x) else block.astype(dtype_of(v)))
 
 
 def reverse_pass(record: Record, k: int, turn: Any, start: int, stop: int) -> list[Any]:
     """Rows start to stop, times `turn`, of the Jacobian of the result's leaf k for each leaf of the arguments."""
     v, p = record.values[k], stop - start
-    ct = np.zeros((p, size_of(v)), dtype_of(v))
+    ct = zeros((p, size_of(v)), v)
     ct[np.arange(p), np.arange(start, stop)] = turn
     seeds: list[Any] = [None] * len(record.values)
     lead = () if p == 1 else (p,)

@@ -55,16 +55,16 @@ def csr_blocks(call: Call, t: Any, v: Any) -> list[Any]:
             f"{call.name}: sparse=True inside another derivative: the outer one can't follow a SciPy array; "
             "nest gradient or jacobian without sparse inside, with sparse=True outside"
         )
-    made, at = [], 0
     whole = _csr(call, t, v)
-    for x in call.leaves:
-        size = size_of(x)
-        block = whole if len(call.leaves) == 1 and not is_complex(x) else whole[:, at : at + size]
-        at += size
+    if len(call.leaves) == 1 and not is_complex(call.leaves[0]):
+        return [whole]
+    made, at = [], 0
+    for x, width in zip(call.leaves, call.widths):
+        block = whole[:, at : at + size_of(x)]
         if is_complex(x):
-            check_holomorphic(call, block.data, whole[:, at : at + size].data)
-            at += size
+            check_holomorphic(call, block.data, whole[:, at + size_of(x) : at + width].data)
         made.append(block)
+        at += width
     return made
 
 
@@ -72,8 +72,7 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
     """The tangent of a value with respect to all directions as a canonical CSR array."""
     from scipy.sparse import csr_array
 
-    m, dtype = size_of(v), dtype_of(v)
-    n = sum(size_of(x) * (2 if is_complex(x) else 1) for x in call.leaves)
+    m, n, dtype = size_of(v), sum(call.widths), dtype_of(v)
     if t is None:
         return csr_array((m, n), dtype=dtype)
     if isinstance(t, SparseRows):
@@ -89,29 +88,36 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
 
 def _compressed(t: RowLocal, m: int, dtype: Any) -> tuple[Any, Any, Any]:
     """Data, column indices in order and without duplicates, and row pointers, of a row-local tangent."""
-    terms, space = t.terms, t.space
-    k = len(terms)
-    numbers = space.numbers.dtype if m * k < 2**31 else np.dtype(np.int64)
+    k, regular = len(t.terms), [t.space.regular(s) for s, _ in t.terms]
+    numbers = t.space.numbers.dtype if m * k < 2**31 else np.dtype(np.int64)
     if not k or not m:
         return np.zeros(0, dtype), np.zeros(0, numbers), np.zeros(m + 1, numbers)
-    data, indices = np.empty((m, k), dtype), np.empty((m, k), numbers)
-    flat = [(s.reshape(-1), _full(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in terms]
+    data, columns = _laid_out(t, m, dtype, numbers)
+    keep = None  # which entries are no duplicates; None for all
+    if not all(regular) or len({s.strides for s, _ in t.terms}) > 1:  # else the order is the same in every row
+        merged = _merge_alike(data, columns)
+        keep = _ordered(data, columns, None if all(regular) and not merged else columns >= 0)
+    if keep is None or keep.all():
+        return data.reshape(-1), columns.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
+    indptr = np.zeros(m + 1, numbers)
+    np.cumsum(np.count_nonzero(keep, axis=1), out=indptr[1:])
+    return data[keep], columns[keep], indptr
+
+
+def _laid_out(t: RowLocal, m: int, dtype: Any, numbers: Any) -> tuple[Any, Any]:
+    """Weights and column indices of the terms, a row for each of m elements; -1 where a term selects nothing.
+
+    In each block of rows the terms stand in the order of their columns in the middle row: mostly in that of all.
+    """
+    data, columns = np.empty((m, len(t.terms)), dtype), np.empty((m, len(t.terms)), numbers)
+    flat = [(s.reshape(-1), _full(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in t.terms]
     for start in range(0, m, BLOCK):
         rows = slice(start, start + BLOCK)
         middle = min(start + BLOCK // 2, m - 1)
         for j, (s, w) in enumerate(sorted(flat, key=lambda term: int(term[0].item(middle)))):
-            np.subtract(s[rows], 1, out=indices[rows, j])
+            np.subtract(s[rows], 1, out=columns[rows, j])
             data[rows, j] = w[rows] if np.ndim(w) else w
-    regular = [space.regular(s) for s, _ in terms]
-    if all(regular) and len({s.strides for s, _ in terms}) == 1:  # the same order in every row
-        return data.reshape(-1), indices.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
-    merged = _merge_alike(data, indices)
-    keep = _ordered(data, indices, None if all(regular) and not merged else indices >= 0)
-    if keep is None or keep.all():
-        return data.reshape(-1), indices.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
-    indptr = np.zeros(m + 1, numbers)
-    np.cumsum(np.count_nonzero(keep, axis=1), out=indptr[1:])
-    return data[keep], indices[keep], indptr
+    return data, columns
 
 
 def _merge_alike(data: Any, indices: Any) -> bool:
@@ -157,50 +163,42 @@ def _ordered(data: Any, indices: Any, keep: Any) -> Any:
 
 def _with_pattern(call: Call, chunk_size: int | None, pattern: Any) -> tuple[list[Any], list[list[Any]], Any]:
     """Columns without a common row share a direction (Curtis, Powell and Reid, 1974); one more checks the pattern."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, vstack
 
     if any(is_complex(x) or isinstance(x, Dual) for x in call.leaves):
         raise TypeError(f"{call.name}: a sparsity pattern is for real arguments, outside other derivatives")
-    pattern = csr_array(pattern)
-    sizes = [size_of(x) for x in call.leaves]
-    n = sum(sizes)
+    pattern, ends = csr_array(pattern), np.cumsum(call.widths)
+    n = sum(call.widths)
     if pattern.shape[1] != n:
         raise ValueError(f"{call.name}: the pattern has {pattern.shape[1]} columns, the arguments {n} elements")
     groups = group_columns(pattern)
     p = int(groups.max(initial=-1)) + 1
     test = np.random.default_rng(0).uniform(0.5, 1.5, n)
+    directions = vstack([csr_array((np.ones(n), (groups, np.arange(n))), shape=(p, n)), csr_array(test[None])]).tocsr()
     step = chunk_size or max(1, SEED_BYTES // (8 * max(1, n)))
-    parts = []
+    found = []
     for start in range(0, p + 1, step):
-        stop = min(start + step, p + 1)
-        seeds, at = [], 0
-        for x, size in zip(call.leaves, sizes):
-            block = np.zeros((stop - start, size), dtype_of(x))
-            mine = groups[at : at + size]
-            inside = np.flatnonzero((mine >= start) & (mine < stop))
-            block[mine[inside] - start, inside] = 1
-            if stop == p + 1:
-                block[-1] = test[at : at + size]
-            seeds.append(block.reshape(-1, *shape_of(x)))
-            at += size
-        values, ts, rebuild = call.run([s[0] for s in seeds] if stop - start == 1 else seeds)
-        parts.append([with_directions(t, v, stop - start) for t, v in zip(ts, values)])
-    found = np.concatenate([np.concatenate([t.reshape(len(t), -1) for t in part], axis=1) for part in parts])
-    if pattern.shape[0] != found.shape[1]:
-        raise ValueError(f"{call.name}: the pattern has {pattern.shape[0]} rows, the result {found.shape[1]} elements")
+        block = directions[start : start + step].toarray()
+        seeds = [
+            part.reshape(-1, *shape_of(x)).astype(dtype_of(x))
+            for part, x in zip(np.split(block, ends[:-1], axis=1), call.leaves)
+        ]
+        values, ts, rebuild = call.run([s[0] for s in seeds] if len(block) == 1 else seeds)
+        ts = [with_directions(t, v, len(block)) for t, v in zip(ts, values)]
+        found.append(np.concatenate([t.reshape(len(block), -1) for t in ts], axis=1))
+    slopes = np.concatenate(found)
+    if pattern.shape[0] != slopes.shape[1]:
+        raise ValueError(f"{call.name}: the pattern has {pattern.shape[0]} rows, the result {slopes.shape[1]} elements")
     rows, columns = pattern.nonzero()
-    whole = csr_array((found[groups[columns], rows], (rows, columns)), shape=pattern.shape)
+    whole = csr_array((slopes[groups[columns], rows], (rows, columns)), shape=pattern.shape)
     size = csr_array((np.abs(whole.data), whole.indices, whole.indptr), shape=whole.shape) @ test
-    if not np.allclose(whole @ test, found[-1], rtol=1e-6, atol=1e-6 * size.max(initial=0.0), equal_nan=True):
+    if not np.allclose(whole @ test, slopes[-1], rtol=1e-6, atol=1e-6 * size.max(initial=0.0), equal_nan=True):
         raise ValueError(f"{call.name}: the Jacobian has nonzeros where the pattern has none")
-    blocks, top = [], 0
-    for v in values:
-        mine, left, at = whole[top : top + size_of(v)], [], 0
-        for size in sizes:
-            left.append(mine[:, at : at + size])
-            at += size
-        blocks.append(left)
-        top += size_of(v)
+    tops = np.cumsum([size_of(v) for v in values])
+    blocks = [
+        [whole[top - size_of(v) : top, end - width : end] for end, width in zip(ends, call.widths)]
+        for top, v in zip(tops, values)
+    ]
     return values, blocks, rebuild
 
 
