@@ -19,7 +19,7 @@ import numpy as np
 from mpmath import mp
 
 import dualdiff as dd
-from dualdiff.rules import ELEMENTWISE
+from dualdiff.core.table import ELEMENTWISE
 from tests.cases.elementwise import CALLED, EXACT, LINE, NUMPY, PLANE
 
 FILE = Path(dd.__file__).with_name("ACCURACY.md")

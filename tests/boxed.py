@@ -13,7 +13,8 @@ import numpy as np
 
 import dualdiff as dd
 from dualdiff.core import tangents
-from dualdiff.core.tangents import Shape, Structured, ndim
+from dualdiff.core.tangents import Structured
+from dualdiff.core.values import Shape, ndim
 from dualdiff.run.call import Call
 from tests.cases.tools import leaves
 

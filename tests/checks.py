@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import dualdiff as dd
-from dualdiff.rules import FUNCTIONS
+from dualdiff.core.table import FUNCTIONS
 from tests.cases.functions import Case
 from tests.cases.tools import close, leaves
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dualdiff as dd
-from dualdiff.rules import ELEMENTWISE
+from dualdiff.core.table import ELEMENTWISE
 from tests.cases import arrays as tables
 
 # Each step takes a vector to a vector, is smooth, and keeps numbers moderate.

@@ -9,7 +9,7 @@ import pytest
 
 import dualdiff as dd
 from dualdiff.check.coverage import _NEVER, _PASSING, KINDS, Row, coverage, numpy_functions
-from dualdiff.rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
+from dualdiff.core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 
 
 def test_every_public_function_is_in_a_class() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.rules import FUNCTIONS, REFUSED
+from dualdiff.core.table import FUNCTIONS, REFUSED
 from dualdiff.transforms.taylor import taylor
 from tests.boxed import agree
 

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.core.table import Elementwise
-from dualdiff.rules import ELEMENTWISE
-from dualdiff.rules.nonsmooth import positive_part
+from dualdiff.core.mathematics import positive_part
+from dualdiff.core.table import ELEMENTWISE, Elementwise
 from tests.cases.elementwise import (
     BINARY,
     CALLED,

@@ -9,7 +9,8 @@ import pytest
 
 import dualdiff as dd
 from dualdiff import Dual
-from dualdiff.rules import FUNCTIONS, fft
+from dualdiff.core.table import FUNCTIONS
+from dualdiff.rules import fft
 from tests.cases.fft import CASES, F, X, rng
 
 

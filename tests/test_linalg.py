@@ -14,7 +14,8 @@ import pytest
 
 import dualdiff as dd
 from dualdiff import Dual, NotDifferentiableError
-from dualdiff.rules import FUNCTIONS, PLAIN, REFUSED, matrix
+from dualdiff.core.table import FUNCTIONS, PLAIN, REFUSED
+from dualdiff.rules import matrix
 from tests.cases.linalg import CASES, Case, L, h, variables
 
 nan, inf = np.nan, np.inf

@@ -15,8 +15,7 @@ import pytest
 from mpmath import mp
 
 import dualdiff as dd
-from dualdiff.core.table import Elementwise
-from dualdiff.rules import ELEMENTWISE, FUNCTIONS
+from dualdiff.core.table import ELEMENTWISE, FUNCTIONS, Elementwise
 from tests import accuracy
 from tests.cases.elementwise import NUMPY
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dualdiff as dd
+from dualdiff.core.table import ELEMENTWISE
 from dualdiff.core.tangents import Structured
-from dualdiff.rules import ELEMENTWISE
 from dualdiff.run import call as sweep
 from dualdiff.run.call import Call
 from dualdiff.spaces import rowlocal

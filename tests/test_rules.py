@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from dualdiff.rules import FUNCTIONS
+from dualdiff.core.table import FUNCTIONS
 from tests.cases.arrays import CASES, COMPLEX, CONSTANTS, REAL, VARIABLES, Case
 from tests.cases.tools import close, leaves
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dualdiff.rules import ELEMENTWISE
+from dualdiff.core.table import ELEMENTWISE
 from tests.boxed import agree
 from tests.cases import arrays as tables
 from tests.cases import linalg

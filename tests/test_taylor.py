@@ -14,7 +14,7 @@ import sympy
 
 import dualdiff as dd
 from dualdiff import taylor
-from dualdiff.rules import ELEMENTWISE
+from dualdiff.core.table import ELEMENTWISE
 from tests.cases import arrays as tables
 from tests.cases import linalg, special
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
+from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
+from ..rules import special
 
 __all__ = ["Coverage", "Row", "coverage"]
 

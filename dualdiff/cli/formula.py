@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import relu
-from ..rules import ELEMENTWISE, PLAIN
-from ..rules import FUNCTIONS as RULES
+from ..core.table import ELEMENTWISE, PLAIN
+from ..core.table import FUNCTIONS as RULES
 
 LONGEST, LARGEST = 10_000, 100  # characters of a formula or value; numbers that a formula takes, a direction each
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}

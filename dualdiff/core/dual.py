@@ -1,16 +1,10 @@
-"""`Dual`, a value and a tangent, and `DualArray`, the same for arrays: storage, scalar arithmetic, views, assignment.
+"""`Dual`, a value and a tangent, and `DualArray`, the same for arrays: operators and protocols, on top of the engine.
 
-The operators and ndarray-like methods that need nothing but NumPy's own functions are in methods.py; engine.py
-applies the rules.
-
-A tag tells whose perturbation a tangent is. Each derivative call draws a fresh one, larger than those of the calls it
-runs inside, so that in an operation the operands with the largest tag are the variables and all others constants; in
-a nested derivative the value, and maybe the tangent, is a Dual of an outer call with a smaller tag.
+The operators and ndarray-like methods that need nothing but NumPy's own functions are in methods.py.
 """
 
 from __future__ import annotations
 
-import itertools
 import operator
 import sys
 from collections.abc import Iterator
@@ -18,24 +12,79 @@ from typing import Any
 
 import numpy as np
 
-from ..rules import ELEMENTWISE, FUNCTIONS, PLAIN
-from ..rules.elementwise import SCALAR
-from ..rules.nonsmooth import positive_part
-from ..rules.structural import index, plain_key
-from . import tangents
+from . import engine, kinks
+from .elementwise import call, scalar_call, scalar_structured, scaled
+from .engine import is_operand, operate
 from .errors import NotDifferentiableError, tangent_loss, user_line
+from .indexing import element_numbers, index, plain_key
+from .making import buffer, fit, make_array, numeric, wrap, zero_tangent
+from .mathematics import SCALAR, positive_part
 from .methods import Methods
-from .table import Move, plain, shape_of
-from .tangents import Structured, expand, gather
+from .number import ElementNumber, Number, NumberArray, by_hand, new
+from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY
+from .tangents import Structured, expand
+from .values import is_array, is_view, ndim, plain, shape_of
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
-_new = object.__new__
-_tags = itertools.count(1)
-_live: dict[int, bool] = {}  # the tags of the derivative calls that are running
+
+# ---------------------------------------------------------------- scalar arithmetic without NumPy
+
+# The definition of dual arithmetic: a and b are the operands' values, s and t their tangents, y the result's value.
+_ARITHMETIC = {
+    #           value    tangent: both move     b a number  a a number
+    "add":      ("a + b", "s + t",              "s",        "t"),
+    "subtract": ("a - b", "s - t",              "s",        "-t"),
+    "multiply": ("a * b", "a * t + b * s",      "s * b",    "a * t"),
+    "divide":   ("a / b", "(s - y * t) / b",    "s / b",    "-y / b * t"),
+}  # fmt: skip
+
+# Written out by a template, since a function call more would double the cost. Whatever is not two plain floats in one
+# direction, divides by zero or has a NaN tangent (maybe 0 * inf) goes to the rule table.
+_TEMPLATE = """
+def {name}(self, other):
+    s = t = self.tangent
+    if type(t) is float:
+        kind = type(other)
+        try:
+            if kind is Dual:
+                if other._tag is not self._tag:
+                    return operate(np.{function}, {operands})
+                {a}, {b}, {t} = self.value, other.value, other.tangent
+                y = {value}
+                t = {both}
+            elif kind is float or kind is int:
+                {a}, {b} = self.value, other
+                y = {value}
+                t = {one}
+            else:
+                return operate(np.{function}, {operands})
+            if t == t:
+                r = new(Dual)
+                r.value = y
+                r.tangent = t
+                r._tag = self._tag
+                return r
+        except ZeroDivisionError:
+            pass
+    return operate(np.{function}, {operands})
+"""
 
 
-class Dual(Methods):
+def _arithmetic(function: str, reflected: bool = False) -> Any:
+    """The method of Dual for an operator: `self` is the operand on the left, or, reflected, on the right."""
+    value, both, number_right, number_left = _ARITHMETIC[function]
+    name = f"_{'reflected_' * reflected}{function}"
+    a, b, t = ("b", "a", "s") if reflected else ("a", "b", "t")
+    one, operands = (number_left, "other, self") if reflected else (number_right, "self, other")
+    source = _TEMPLATE.format(
+        name=name, function=function, a=a, b=b, t=t, value=value, both=both, one=one, operands=operands
+    )
+    exec(source, globals())
+    return globals()[name]
+
+
+class Dual(Methods, Number, role="scalar"):
     """A number and its tangent: the directional derivative that it carries through a computation.
 
     Parameters
@@ -67,11 +116,8 @@ class Dual(Methods):
     Dual(array([3., 6.]), array([4., 2.]))
     """
 
-    __slots__ = ("_tag", "tangent", "value")
+    __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # a cache keyed by value would return another call's tangent
-    _tag: Any
-    value: Any
-    tangent: Any
 
     def __new__(cls, value: Any, tangent: Any = 0) -> Dual:
         """Check and convert what a user gives; the library itself fills the slots directly."""
@@ -91,141 +137,30 @@ class Dual(Methods):
             raise TypeError("Dual: a real value has real tangents; make the value complex if you mean a complex one")
         # A number made from Duals is one perturbation further in, but still outside the next derivative call.
         value = value.copy() if isinstance(value, np.ndarray) else value
-        return _wrap(value, np.array(tangent) if n else tangent, 0 if outer is None else outer + 1 / 1024)
+        return wrap(value, np.array(tangent) if n else tangent, by_hand(outer))
 
-    # ------------------------------------------------------------ scalar arithmetic without NumPy
-    # The definition of dual arithmetic, written out since a function call more would double its cost; whatever is not
-    # two plain floats in one direction, or has a NaN tangent (maybe 0 * inf), goes to the rule table.
+    # ------------------------------------------------------------ operators
 
-    def __add__(self, other: Any) -> Any:
-        t = self.tangent
-        if type(t) is float:
-            kind = type(other)
-            if kind is Dual:
-                if other._tag is self._tag:
-                    r = _new(Dual)
-                    r.value = self.value + other.value
-                    r.tangent = t + other.tangent
-                    r._tag = self._tag
-                    return r
-            elif kind is float or kind is int:
-                r = _new(Dual)
-                r.value = self.value + other
-                r.tangent = t
-                r._tag = self._tag
-                return r
-        return engine.operate(np.add, self, other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> Any:
-        t = self.tangent
-        if type(t) is float:
-            kind = type(other)
-            if kind is Dual:
-                if other._tag is self._tag:
-                    r = _new(Dual)
-                    r.value = self.value - other.value
-                    r.tangent = t - other.tangent
-                    r._tag = self._tag
-                    return r
-            elif kind is float or kind is int:
-                r = _new(Dual)
-                r.value = self.value - other
-                r.tangent = t
-                r._tag = self._tag
-                return r
-        return engine.operate(np.subtract, self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        if type(self.tangent) is float and (type(other) is float or type(other) is int):
-            r = _new(Dual)
-            r.value = other - self.value
-            r.tangent = -self.tangent
-            r._tag = self._tag
-            return r
-        return engine.operate(np.subtract, other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        t = self.tangent
-        if type(t) is float:
-            kind = type(other)
-            if kind is Dual:
-                if other._tag is self._tag:
-                    a = self.value
-                    b = other.value
-                    t = a * other.tangent + b * t
-                    if t == t:
-                        r = _new(Dual)
-                        r.value = a * b
-                        r.tangent = t
-                        r._tag = self._tag
-                        return r
-            elif kind is float or kind is int:
-                t = t * other
-                if t == t:
-                    r = _new(Dual)
-                    r.value = self.value * other
-                    r.tangent = t
-                    r._tag = self._tag
-                    return r
-        return engine.operate(np.multiply, self, other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> Any:
-        t = self.tangent
-        if type(t) is float:
-            kind = type(other)
-            if kind is Dual:
-                b = other.value
-                if other._tag is self._tag and b:
-                    y = self.value / b
-                    t = (t - y * other.tangent) / b
-                    if t == t:
-                        r = _new(Dual)
-                        r.value = y
-                        r.tangent = t
-                        r._tag = self._tag
-                        return r
-            elif (kind is float or kind is int) and other:
-                t = t / other
-                if t == t:
-                    r = _new(Dual)
-                    r.value = self.value / other
-                    r.tangent = t
-                    r._tag = self._tag
-                    return r
-        return engine.operate(np.divide, self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        b = self.value
-        if type(self.tangent) is float and (type(other) is float or type(other) is int) and b:
-            y = other / b
-            t = -y / b * self.tangent
-            if t == t:
-                r = _new(Dual)
-                r.value = y
-                r.tangent = t
-                r._tag = self._tag
-                return r
-        return engine.operate(np.divide, other, self)
+    __add__ = __radd__ = _arithmetic("add")
+    __mul__ = __rmul__ = _arithmetic("multiply")
+    __sub__, __rsub__ = _arithmetic("subtract"), _arithmetic("subtract", reflected=True)
+    __truediv__, __rtruediv__ = _arithmetic("divide"), _arithmetic("divide", reflected=True)
 
     def __neg__(self) -> Any:
         if type(self.tangent) is float:
-            r = _new(Dual)
+            r = new(Dual)
             r.value = -self.value
             r.tangent = -self.tangent
             r._tag = self._tag
             return r
-        return engine.operate(np.negative, self)
+        return operate(np.negative, self)
 
     # ------------------------------------------------------------ the two NumPy protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
         if not more and not options:
-            rule = _unary(ufunc)
-            if rule is not None:
+            rule = UNARY.get(ufunc)
+            if rule is not None and not kinks.active:
                 v = self.value
                 if type(v) is float:
                     f, slope = rule
@@ -239,18 +174,18 @@ class Dual(Methods):
                         kind = type(t)
                         if kind is float or kind is np.ndarray:
                             t = t * w
-                            if t == t if kind is float else elementwise.scaled(ufunc, t, w):
-                                r = _new(Dual)
+                            if t == t if kind is float else scaled(ufunc, t, w):
+                                r = new(Dual)
                                 r.value = y
                                 r.tangent = t
                                 r._tag = self._tag
                                 return r
                         elif isinstance(t, Structured):
-                            r = elementwise.scalar_structured(ufunc, (x,), self._tag, y, ((t, w),))
+                            r = scalar_structured(ufunc, (x,), self._tag, y, ((t, w),))
                             if r is not None:
                                 return r
-        elif not options and method == "__call__" and _binary(ufunc) is not None:
-            r = elementwise.scalar_call(ufunc, x, more[0])
+        elif not options and method == "__call__" and ufunc in BINARY and not kinks.active:
+            r = scalar_call(ufunc, x, more[0])
             if r is not None:
                 return r
         return engine.ufunc(ufunc, method, (x, *more), options)
@@ -264,8 +199,8 @@ class Dual(Methods):
         if rule is not None:
             return engine.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
-            if elementwise.WATCH is not None:
-                elementwise.WATCH(func, args, **kwargs)
+            if kinks.active:
+                kinks.watch(func, args, **kwargs)
             return func(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         if func in engine.CREATE:
             return engine.create(self, func, args, kwargs)
@@ -284,12 +219,14 @@ class Dual(Methods):
 
     # ------------------------------------------------------------ storage
 
+    _finish = staticmethod(engine.finish)  # for what lies below the engine and has an operation to carry out
+
     def _with_value(self, v: Any) -> Any:
         """The same tangent with another value of the same shape."""
-        return _wrap(v, self.tangent, self._tag)
+        return wrap(v, self.tangent, self._tag)
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self.value, self.tangent, self._tag)
+        return wrap, (self.value, self.tangent, self._tag)
 
     def __copy__(self) -> Any:
         return self
@@ -305,84 +242,25 @@ class Dual(Methods):
 
 
 def _array_operators(function: Any) -> tuple[Any, Any]:
-    rule = ELEMENTWISE[function]
+    line = ELEMENTWISE.get
 
     def direct(self: Any, other: Any) -> Any:
-        known = type(other) is DualArray or isinstance(other, engine.OPERANDS)
-        return elementwise.call(rule, (self, other)) if known else NotImplemented
+        return call(line(function), (self, other)) if is_operand(other) else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
-        return elementwise.call(rule, (other, self)) if isinstance(other, engine.OPERANDS) else NotImplemented
+        return call(line(function), (other, self)) if is_operand(other) else NotImplemented
 
     return direct, reflected
 
 
-class Link:
-    """How an array is tied to others.
-
-    A view keeps the array it was taken from and the moves that lead to it; its tangent is looked up again when the
-    base has changed since. So tangents need not be views of each other's memory, nor arrays at all.
-    """
-
-    __slots__ = ("base", "held", "owned", "steps", "version", "viewed", "views")
-
-    def __init__(self, base: Any = None, steps: Any = (), version: int = 0) -> None:
-        self.base = base  # None in an array of its own
-        self.steps: tuple[tuple[tuple[int, ...], Move], ...] = steps
-        self.version = version  # counts assignments
-        self.viewed = False  # whether there are views
-        self.owned = False  # whether nothing else uses the tangent's memory, so that it can be written to
-        self.held = False  # whether a structured tangent uses the value's memory, which must not change then
-        self.views: list[Any] | None = None  # weak references to views that have structured tangents
-
-
-class DualArray(Dual):
+class DualArray(NumberArray, Dual, role="array"):
     """An array and its tangents: what `Dual(array, tangent)` and NumPy functions of Duals give.
 
     Behaves as the array of its values does: slices are views, assignment writes through them. `.value` is the ndarray,
     `.tangent` has its shape, or one leading axis of directions more.
     """
 
-    __slots__ = ("__weakref__", "_link", "_tangent")
-    _tangent: Any
-    _link: Link | None  # None until a view is taken or something is assigned
-
-    @property
-    def tangent(self) -> Any:  # type: ignore[override]
-        link = self._link
-        if link is not None and link.base is not None:
-            root = link.base._link
-            if root.version != link.version:
-                t = link.base._tangent
-                for shape, m in link.steps:
-                    t = gather(t, shape, m.move, m.batched)
-                self._tangent, link.version = t, root.version
-        return self._tangent
-
-    def _root(self) -> DualArray:
-        """The array whose memory this one is or views, with a link."""
-        if self._link is None:
-            self._link = Link()
-        return self if self._link.base is None else self._link.base
-
-    def _hold(self) -> None:
-        """Note that a structured tangent keeps the value's memory: who assigns next takes a copy.
-
-        Only for an array whose tangent is structured, or that is new: the views of others are not known.
-        """
-        if self._link is None:
-            self._link = Link()
-        (self._link if self._link.base is None else self._link.base._link).held = True
-
-    def _release(self) -> None:
-        """Give the value's memory away to those who keep it, and let the array and its views go on with a copy."""
-        link: Any = self._link
-        link.held, self.value = False, self.value.copy(order="K")
-        link.views = [ref for ref in link.views or () if ref() is not None]
-        for view in [ref() for ref in link.views]:
-            view.value = self.value
-            for _, step in view._link.steps:
-                view.value = step.move(view.value)
+    __slots__ = ()
 
     def __len__(self) -> int:
         return len(self.value)
@@ -402,66 +280,83 @@ class DualArray(Dual):
         """Write values and tangents, as NumPy writes values: whatever shares the memory sees both."""
         if isinstance(new, list | tuple | np.ndarray):
             new = numeric(new, "assignment")
-        if isinstance(new, Dual) and new._tag > self._tag:  # a number of an inner derivative: make room for it
-            self._alone()
-            self.value = _array(self.value, self._tangent, self._tag)
-            self._tag, self._tangent = new._tag, _zeros(new, self.value)
-        same = isinstance(new, Dual) and new._tag == self._tag
-        v, t = (new.value, new.tangent) if same else (new, 0.0)
-        if isinstance(v, Dual) and not isinstance(self.value, Dual):  # one of an outer derivative
-            self._alone()
-            self.value = buffer(v, self.value)
-        m = index(self, key)
-        key = plain_key(key)
-        root = self._root()
+        self._make_room(new)
+        ours = isinstance(new, Number) and new._tag == self._tag
+        v, t = (new.value, new.tangent) if ours else (new, None)
+        move, key, root = index(self, key), plain_key(key), self.root()
         link: Any = root._link
         if link.held:
-            root._release()
+            root.release()
         self.value[key] = v
         link.version += 1
         if isinstance(root._tangent, Structured):
-            numbers = element_numbers(root.shape)
-            for _, step in self._link.steps:  # type: ignore[union-attr]
-                numbers = step.move(numbers)
-            numbers = numbers[key]
-            if same:
-                t = _fit(t, shape_of(v), shape_of(numbers))
-            root._tangent = root._tangent.put(root.shape, numbers, t if same else None)
+            self._put(root, key, v, t)
             if isinstance(root._tangent, Structured):  # else it has become dense
                 root._tangent.note(operator.setitem, (self, key, new), {}, root)
-            return
-        if isinstance(t, Structured):
-            t = t.dense()
-        if not link.owned:
-            root._tangent = root._tangent.copy(order="K")
-            link.owned = True
-        if isinstance(t, Dual) and not isinstance(root._tangent, Dual):
-            root._tangent = buffer(t, root._tangent)
-        mine = self.tangent
-        if isinstance(mine, np.ndarray) and mine.size and not np.may_share_memory(mine, root._tangent):
-            raise NotDifferentiableError(
-                f"assignment into a reshaped view{user_line()}: its tangents are no view; assign into the array itself"
-            )
-        if tangents.ndim(mine) == self.value.ndim:
-            mine[key] = t
-            return
-        if same:  # line up the axes behind the one of directions
-            inside, have = tangents.ndim(self.value[key]), tangents.ndim(v)
-            t = expand(t, have, inside) if have <= inside else t.reshape(t.shape[:1] + t.shape[1 + have - inside :])
-        if m.batched is not None:
-            lead: Any = (slice(None), *(key if type(key) is tuple else (key,)))
-            mine[lead] = t
         else:
-            for k in range(len(mine)):
-                mine[k][key] = t[k] if isinstance(t, _ARRAYS) else t
+            self._write(root, key, move.batched is not None, v, t.dense() if isinstance(t, Structured) else t)
 
-    def _alone(self) -> None:
-        """Refuse to change the kind of an array that views depend on."""
+    def _make_room(self, new: Any) -> None:
+        """Let a number of another derivative call be stored: this array's kind changes then."""
+        if not isinstance(new, Number):
+            return
+        inner = new._tag > self._tag
+        v = new.value if new._tag == self._tag else new
+        if not inner and not (isinstance(v, Number) and not isinstance(self.value, Number)):
+            return
         if self._link is not None and (self._link.base is not None or self._link.viewed):
             raise NotDifferentiableError(
                 f"storing a number of another derivative call into an array with views{user_line()}: make the array "
                 "with np.zeros_like of that number, or store before taking views"
             )
+        if inner:
+            self.value = make_array(self.value, self._tangent, self._tag)
+            self._tag, self._tangent = new._tag, zero_tangent(new, self.value)
+            v = new.value
+        if isinstance(v, Number) and not isinstance(self.value, Number):
+            self.value = buffer(v, self.value)
+
+    def _put(self, root: NumberArray, key: Any, v: Any, t: Any) -> None:
+        """Assignment in a structured space: by the flat numbers of the elements that are written."""
+        numbers = self._numbers(root)[key]
+        if t is not None:
+            t = fit(t, shape_of(v), shape_of(numbers))
+        root._tangent = root._tangent.put(root.shape, numbers, t)  # type: ignore[attr-defined]
+
+    def _numbers(self, root: Any) -> Any:
+        """The flat numbers, in the array whose memory this one views, of this one's elements."""
+        numbers = element_numbers(root.shape)
+        for _, step in self._link.steps:  # type: ignore[union-attr]
+            numbers = step.move(numbers)
+        return numbers
+
+    def _write(self, root: NumberArray, key: Any, batched: bool, v: Any, t: Any) -> None:
+        """Assignment of dense tangents, None for zero."""
+        link: Any = root._link
+        if not link.owned:
+            root._tangent = root._tangent.copy(order="K")
+            link.owned = True
+        if isinstance(t, Number) and not isinstance(root._tangent, Number):
+            root._tangent = buffer(t, root._tangent)
+        mine = self.tangent
+        if mine is not root._tangent and not _writes_through(mine, root._tangent):
+            # by the elements' places in the array itself, whatever the memory of its tangents is like
+            mine, key, batched = root._tangent, np.unravel_index(self._numbers(root)[key], root.shape), True  # type: ignore[attr-defined]
+        axes = self.value.ndim if mine is not root._tangent else root.value.ndim
+        many = ndim(mine) > axes
+        if t is None:
+            t = 0.0
+        elif many:  # line up the axes behind the one of directions
+            inside, have = ndim(self.value[key] if mine is not root._tangent else root.value[key]), ndim(v)
+            t = expand(t, have, inside) if have <= inside else t.reshape(t.shape[:1] + t.shape[1 + have - inside :])
+        if not many:
+            mine[key] = t
+        elif batched:
+            lead: Any = (slice(None), *(key if type(key) is tuple else (key,)))
+            mine[lead] = t
+        else:
+            for k in range(len(mine)):
+                mine[k][key] = t[k] if is_array(t) else t
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if dtype is None and sys._getframe(1).f_globals.get("__name__", "").startswith("scipy.sparse"):
@@ -469,7 +364,7 @@ class DualArray(Dual):
             whole[()] = self
             return whole
         if dtype is None or dtype == np.dtype(object):
-            return objects.elements(self)
+            return _elements(self)
         raise tangent_loss("storing an array into a plain one, or np.asarray(x, dtype=float),")
 
     def __copy__(self) -> Any:
@@ -488,10 +383,33 @@ class DualArray(Dual):
     __truediv__, __rtruediv__ = _array_operators(np.divide)
 
     def __neg__(self) -> Any:
-        return elementwise.call(ELEMENTWISE[np.negative], (self,))
+        return call(ELEMENTWISE[np.negative], (self,))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return engine.ufunc(ufunc, method, inputs, options)
+
+
+class Element(ElementNumber, Dual, role="element"):
+    """An element of an array of objects."""
+
+    __slots__ = ()
+
+
+def _elements(x: Any) -> Any:
+    """An array of objects with the elements of x as they are now."""
+    flat = x.ravel().copy()
+    out = np.empty(len(flat), object)
+    for k in range(len(flat)):
+        e = out[k] = new(Element)
+        e._array, e._at, e._tag, e._found = flat, k, x._tag, None
+    return out.reshape(x.shape)
+
+
+def _writes_through(view: Any, whole: Any) -> bool:
+    """Whether what is written into the one array is seen in the other."""
+    if type(view) is np.ndarray and type(whole) is np.ndarray:
+        return not view.size or np.may_share_memory(view, whole)
+    return isinstance(view, Number) and isinstance(whole, Number) and is_view(view, whole)
 
 
 def value(x: Any) -> Any:
@@ -531,11 +449,3 @@ def relu(x: Any) -> Any:
         if not isinstance(x, Dual):
             return positive_part(x)
     return Dual.__array_ufunc__(x, positive_part, "__call__", x)
-
-
-_unary: Any = None  # UNARY.get and BINARY.get of elementwise.py, put there by that module: the shortest path there is
-_binary: Any = None
-
-# What needs the classes above, and is needed only when they are used.
-from .making import _ARRAYS, _array, _fit, _rebuild, _wrap, _zeros, buffer, element_numbers, numeric  # noqa: E402, I001
-from . import engine, elementwise, objects  # noqa: E402

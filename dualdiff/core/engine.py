@@ -12,14 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from ..rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, sparse, special
-from . import elementwise
-from .dual import Dual, DualArray, Link
-from .elementwise import BINARY, NONE, call, constant, is_complex, scalar_call, share
+from . import kinks
+from .elementwise import NONE, call, scalar_call
 from .errors import NotDifferentiableError, tangent_loss, user_line
-from .making import _ARRAYS, _wrap, as_array, buffer, numeric
-from .table import ACCUMULATE, REDUCE, Move, Plan, plain
-from .tangents import Structured, gather, hush, unhush
+from .making import as_array, buffer, constant, numeric, speaks_both, wrap
+from .number import Link, Number, NumberArray, share
+from .table import (
+    ACCUMULATE,
+    BINARY,
+    COMPLEX,
+    ELEMENTWISE,
+    FOREIGN,
+    FUNCTIONS,
+    PLAIN,
+    REDUCE,
+    REFUSED,
+    Move,
+    Plan,
+    found,
+)
+from .tangents import Structured, hush, unhush
+from .values import SCALARS, is_array, is_complex, is_view, plain
 
 # ---------------------------------------------------------------- new arrays
 
@@ -28,9 +41,9 @@ _LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.array, np
 CREATE = _FILLED | _LIKE | {np.ascontiguousarray, np.asfortranarray}
 
 
-def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
+def create(self: Number, func: Any, args: Any, kwargs: Any) -> Any:
     """np.zeros_like(x) and its kin, np.zeros(n, like=x) and its kin: arrays that can hold tangents."""
-    like = next((a for a in args[:1] if isinstance(a, Dual)), self) if func in _FILLED else self
+    like = next((a for a in args[:1] if isinstance(a, Number)), self) if func in _FILLED else self
     fill = None
     if func in (np.full, np.full_like):
         at = 1 if len(args) > 1 else "fill_value"
@@ -38,11 +51,11 @@ def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
         of_fill, func = func is np.full, np.empty if func is np.full else np.empty_like
         kwargs = {"dtype": np.result_type(plain(fill)) if of_fill else like.dtype, **kwargs}
-    if func in (np.asarray, np.asanyarray) and isinstance(args[0], DualArray) and len(args) == 1 and not kwargs:
+    if func in (np.asarray, np.asanyarray) and isinstance(args[0], NumberArray) and len(args) == 1 and not kwargs:
         return args[0]
     if func in (np.array, np.asarray, np.asanyarray):
         made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
-        return made if isinstance(made, Dual) else buffer(like, made)
+        return made if isinstance(made, Number) else buffer(like, made)
     made = func(*[plain(a) for a in args], **{k: plain(v) for k, v in kwargs.items()})
     if made.dtype.kind in "biu" and "dtype" not in kwargs and len(args) < 2:
         made = made.astype(float)  # a buffer like a float one
@@ -58,24 +71,26 @@ def create(self: Dual, func: Any, args: Any, kwargs: Any) -> Any:
 def operate(function: Any, *operands: Any) -> Any:
     """An operator: NotImplemented for operands that are not numbers."""
     if len(operands) == 1:
-        return Dual.__array_ufunc__(operands[0], function, "__call__", *operands)
+        return operands[0].__array_ufunc__(function, "__call__", *operands)
     a, b = operands
-    if function in BINARY and type(a) is not DualArray and type(b) is not DualArray:
+    if function in BINARY and not kinks.active and not isinstance(a, NumberArray) and not isinstance(b, NumberArray):
         r = scalar_call(function, a, b)
         if r is not None:
             return r
-    if not isinstance(a, OPERANDS) or not isinstance(b, OPERANDS):
-        if function is np.matmul and (sparse.is_sparse(a) or sparse.is_sparse(b)):
-            return finish(sparse.product(a, b), np.matmul, (a, b))
-        return NotImplemented
+    if not is_operand(a) or not is_operand(b):
+        result = FOREIGN[function](a, b) if function in FOREIGN else NotImplemented
+        return result if result is NotImplemented else finish(result, function, (a, b))
     if function in ELEMENTWISE:
         return call(ELEMENTWISE[function], operands)
     return ufunc(function, "__call__", operands, {})
 
 
-OPERANDS = (Dual, np.ndarray, float, int, complex, np.generic, list, tuple, numbers.Rational)
-Dual._operate = staticmethod(operate)
+_OPERANDS = (Number, np.ndarray, *SCALARS, list, tuple, numbers.Rational)
 
+
+def is_operand(x: Any) -> bool:
+    """Whether an operator of ours takes x: numbers, arrays of any kind, and lists of them."""
+    return isinstance(x, _OPERANDS) or (is_array(x) and speaks_both(x))
 
 
 def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
@@ -87,15 +102,15 @@ def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE
 
 def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
     """A primitive: its value, then the tangent that the rule gives for the operands' tangents."""
-    operands = [x if type(x) is DualArray or isinstance(x, Dual | float) else constant(x) for x in plan.operands]
+    operands = [x if isinstance(x, Number | float) else constant(x) for x in plan.operands]
     tag = -1
     for x in operands:
-        if isinstance(x, Dual) and x._tag > tag:
+        if isinstance(x, Number) and x._tag > tag:
             tag = x._tag
     values, structured = operands[:], None
     ts: list[Any] = [None] * len(operands)
     for k, x in enumerate(operands):
-        if isinstance(x, Dual) and x._tag == tag:
+        if isinstance(x, Number) and x._tag == tag:
             values[k], ts[k] = x.value, x.tangent
             if type(ts[k]) is not np.ndarray and isinstance(ts[k], Structured):
                 structured = ts[k]
@@ -106,9 +121,9 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) 
         if structured.nonlinear:
             return structured.primitive(function, plan.tangent, operands, y, tag, () if kwargs else args)
         for k, x in enumerate(operands):
-            if isinstance(values[k], _ARRAYS):
+            if is_array(values[k]):
                 if isinstance(ts[k], Structured):
-                    x._hold()
+                    x.hold()
                 else:
                     values[k] = structured.constant(values[k])
     token = hush()
@@ -117,12 +132,12 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) 
     finally:
         unhush(token)
     if isinstance(y, tuple):
-        parts = [_wrap(a, b, tag) for a, b in zip(y, t)]
+        parts = [wrap(a, b, tag) for a, b in zip(y, t)]
         if structured is not None:
             _noted(parts, tag, function, args or plan.operands, kwargs)
         return type(y)(*parts) if hasattr(y, "_fields") else tuple(parts)
     if structured is not None:
-        r = _wrap(y, t, tag)
+        r = wrap(y, t, tag)
         _noted([r], tag, function, args or plan.operands, kwargs)
         return r
     passed_on = type(t) is not np.ndarray or t.base is not None
@@ -131,15 +146,15 @@ def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) 
     if passed_on:
         for x in operands:
             share(x)
-    return _wrap(y, t, tag)
+    return wrap(y, t, tag)
 
 
 def _noted(results: Any, tag: Any, function: Any, args: Any, kwargs: Any) -> None:
     """Results of a primitive in a structured space, whose values the rule may have kept."""
     for r in results:
-        if isinstance(r, Dual) and r._tag == tag:
-            if isinstance(r.value, _ARRAYS):
-                r._hold()
+        if isinstance(r, Number) and r._tag == tag:
+            if is_array(r.value):
+                r.hold()
             if isinstance(r.tangent, Structured):
                 r.tangent.note(function, args, kwargs, r)
 
@@ -152,45 +167,34 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
         return np.asarray(plain(x)).astype(dtype)
     if dtype.kind == "f" and x.dtype.kind == "c":
         raise TypeError("astype: complex to real would discard the imaginary part; write x.real")
-    if x.dtype == dtype and (not copy or not isinstance(x, DualArray)):
+    if x.dtype == dtype and (not copy or not isinstance(x, NumberArray)):
         return x
-    if not isinstance(x, DualArray):
-        return _cast(as_array(x), dtype)[()]
-    return _cast(x, dtype)
-
-
-Dual._astype = astype
-
-
-def _cast(x: DualArray, dtype: Any) -> Any:
-    v, t = x.value.astype(dtype), x.tangent
-    return _wrap(v, t if isinstance(t, Structured) else t.astype(dtype), x._tag)
+    r = as_array(x)
+    t = r.tangent
+    r = wrap(r.value.astype(dtype), t if isinstance(t, Structured) else t.astype(dtype), x._tag)
+    return r if isinstance(x, NumberArray) else r[()]
 
 
 def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
     """A function of one array that only moves elements; a view of its operand where NumPy's result is one."""
     x = m.operand
-    if not isinstance(x, DualArray):
-        if not isinstance(x, Dual):
+    if not isinstance(x, NumberArray):
+        if not isinstance(x, Number):
             return m.move(numeric(x, "an operand"))
         x = as_array(x)
     v = x.value
     y = m.move(v)
-    t = gather(x.tangent, v.shape, m.move, m.batched)
-    r = _wrap(y, t, x._tag)
+    t = m.tangent(x.tangent, v.shape)
+    r = wrap(y, t, x._tag)
     structured = isinstance(t, Structured)
     if structured:
         t.note(function, args or (x,), kwargs, r)
-    if isinstance(y, np.ndarray):
-        view = y is v or (y.base is not None and (y.base is v or y.base is v.base))
-    elif isinstance(y, DualArray):
-        view = y is v or (y._link is not None and y._link.base is not None and y._root() is v._root())
-    else:
+    if not is_array(y):
         return r
-    if view:
-        root = x._root()
+    if is_view(y, v):
+        root = x.root()
         root._link.viewed = True
-        r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)  # type: ignore[union-attr]
+        r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)
         if structured or root._link.held:
             if root._link.views is None:
                 root._link.views = []
@@ -201,14 +205,14 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
 
 
 def store(out: Any, result: Any, name: str) -> Any:
-    """out=: a DualArray takes values and tangents, a plain array can take no tangent."""
+    """out=: a NumberArray takes values and tangents, a plain array can take no tangent."""
     if isinstance(out, tuple):
         if len(out) != 1:
             return tuple(store(o, r, name) for o, r in zip(out, result))
         (out,) = out
-    if isinstance(out, DualArray):
+    if isinstance(out, NumberArray):
         out[...] = result
-    elif isinstance(result, Dual):
+    elif isinstance(result, Number):
         raise tangent_loss(f"np.{name} with a plain array as out= or on the left of an in-place operator")
     else:
         np.copyto(out, result, casting="same_kind")
@@ -217,14 +221,8 @@ def store(out: Any, result: Any, name: str) -> Any:
 
 def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     """A ufunc, or one of its methods, with whatever options it was called."""
-    if method == "__call__" and not options:
-        rule = ELEMENTWISE.get(function)
-        if rule is not None:
-            return call(rule, inputs)
-        if function in FUNCTIONS:
-            return finish(FUNCTIONS[function](*inputs), function, inputs)
-    if function not in PLAIN:
-        special.register(function)  # SciPy's functions are added to the table when they are first met
+    if not options and method == "__call__":
+        return _called(function, inputs)
     options = dict(options)
     out = options.pop("out", None)
     if out is not None:
@@ -238,29 +236,43 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     for name in ("casting", "order", "subok"):
         options.pop(name, None)
     dtype = options.pop("dtype", None)
-    if function in COMPLEX and is_complex(plain(inputs[0])):
-        result = finish(COMPLEX[function](*inputs), function, inputs)
+    if not options:
+        result = _called(function, inputs)
     elif function in PLAIN:
-        if elementwise.WATCH is not None:
-            elementwise.WATCH(function, inputs)
-        return function(*map(plain, inputs), **options)
-    elif function in FUNCTIONS and options:
+        result = function(*map(plain, inputs), **options)
+    elif function in FUNCTIONS:
         result = finish(FUNCTIONS[function](*inputs, **options), function, inputs, options)
-    elif options:
-        raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
-    elif function in ELEMENTWISE or function in FUNCTIONS:
-        result = ufunc(function, method, inputs, {})
     else:
-        raise refused(function)
+        raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
     return result if dtype is None else result.astype(dtype)
+
+
+def _called(function: Any, inputs: Any) -> Any:
+    line = ELEMENTWISE.get(function)
+    if function in COMPLEX and is_complex(plain(inputs[0])):
+        if kinks.active and line is not None:
+            kinks.watch(line, inputs)
+        return finish(COMPLEX[function](*inputs), function, inputs)
+    if line is not None:
+        return call(line, inputs)
+    if function in FUNCTIONS:
+        return finish(FUNCTIONS[function](*inputs), function, inputs)
+    if function in PLAIN:
+        if kinks.active:
+            kinks.watch(function, inputs)
+        return function(*map(plain, inputs))
+    if found(function):
+        return _called(function, inputs)
+    raise refused(function)
 
 
 def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
     """ufunc.reduce, .accumulate and .outer, where they are functions with a rule."""
+    found(function)
     if function in PLAIN:
         return getattr(function, method)(*map(plain, inputs), **options)
     if method == "outer" and len(inputs) == 2:
-        a, b = (x if isinstance(x, Dual) else np.asarray(x) for x in inputs)
+        a, b = (x if isinstance(x, Number) else np.asarray(x) for x in inputs)
         return function(np.reshape(a, a.shape + (1,) * b.ndim), b, **options)
     known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
     if known is None or len(inputs) != 1:

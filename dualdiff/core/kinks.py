@@ -1,7 +1,8 @@
 """Kinks: what is done where a primitive is not smooth, and where that happens.
 
 Away from the default, in a context of `kinks`, each primitive that has a line in `KINKS` (see rules/nonsmooth.py) is
-looked at before its rule is applied, and so are jumps and comparisons; outside of one nothing here is called.
+looked at before its rule is applied, and so are jumps and comparisons; outside of one nothing here is called. The
+engine asks `if kinks.active:`.
 
 The lexicographic rule is a single one. A primitive with a kink is positively homogeneous there: at a tie,
 max(c + u, c + v) = c + max(u, v). So its lexicographic directional derivative along t_1, ..., t_p is found by
@@ -19,6 +20,7 @@ terms would decide, which nobody has: that is refused.
 from __future__ import annotations
 
 import contextlib
+import operator
 import sys
 import threading
 import warnings
@@ -31,8 +33,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import KinkError, KinkWarning, place, user_call, user_line
-from .table import KINKS, Elementwise, Kink, axes_of, plain, shape_of
+from .making import constant
+from .mathematics import ARRAY
+from .number import Number
+from .table import KINKS, Elementwise, Kink, axes_of
 from .tangents import Structured, hush, unhush
+from .values import plain, shape_of
 
 __all__ = ["NonsmoothPoint", "kinks"]
 
@@ -65,40 +71,20 @@ class _State:
 
     def __init__(self, mode: str, tol: float = 0.0) -> None:
         self.mode, self.tol, self.points = mode, tol, []  # type: tuple[str, float, list[NonsmoothPoint]]
-        _install(1)
-        weakref.finalize(self, _install, -1).atexit = False  # tasks started here may outlive the with statement
+        _count(1)
+        weakref.finalize(self, _count, -1).atexit = False  # tasks started here may outlive the with statement
 
 
 _STATE: ContextVar[_State | None] = ContextVar("dualdiff.kinks", default=None)
-_lock, _count = threading.RLock(), 0
-_fast: list[tuple[Any, Any, Any]] = []  # what was taken out of the tables of scalar functions
+_lock, _states = threading.RLock(), 0
+active = False  # whether there are states: the engine's paths without one pay no more than a look at this
 
 
-def _undecided(*_: Any) -> Any:
-    raise ArithmeticError  # which sends scalars the way of arrays
-
-
-def _install(change: int) -> None:
-    """Watch the primitives while there are states: the paths without a state pay nothing for kinks."""
-    global _count
-    from . import elementwise
-    from .dual import Dual
-
+def _count(change: int) -> None:
+    global active, _states
     with _lock:
-        before, _count = _count, _count + change
-        if not before:
-            elementwise.WATCH = _watch
-            _fast[:] = [(t, f, t[f]) for t in (elementwise.UNARY, elementwise.BINARY) for f in KINKS if f in t]
-            for table, function, entry in _fast:
-                table[function] = (_undecided, *entry[1:])
-            for name in _COMPARE:
-                setattr(Dual, name, _comparison(name))
-        elif not _count:
-            elementwise.WATCH = None
-            for table, function, entry in _fast:
-                table[function] = entry
-            for name in _COMPARE:
-                delattr(Dual, name)
+        _states += change
+        active = _states > 0
 
 
 def kinks(mode: str) -> contextlib.AbstractContextManager[None]:
@@ -198,7 +184,7 @@ def met(function: Any, distance: Any, *operands: Any, kind: str = "kink", ordere
 
 
 def _name(function: Any) -> str:
-    if function in _COMPARE.values():
+    if function in COMPARE.values():
         return "a comparison"
     if function.__name__ == "positive_part":
         return "dd.relu"
@@ -206,15 +192,15 @@ def _name(function: Any) -> str:
     return f"{module}.{function.__name__}".replace("numpy.", "np.")
 
 
-def _watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
-    """The rule to apply to these operands: `elementwise.WATCH`, called before every elementwise function and jump."""
+def watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
+    """The rule to apply to these operands: called before every elementwise function and jump while `active`."""
     state = _STATE.get()
     if state is None:
         return rule
     elementwise = isinstance(rule, Elementwise)
     function = rule.function if elementwise else rule
     kink = KINKS.get(function)
-    nested = any(hasattr(x, "_tag") and hasattr(x.value, "_tag") for x in operands)
+    nested = any(isinstance(x, Number) and isinstance(x.value, Number) for x in operands)
     if kink is None:
         if state.mode == "find" and elementwise and not nested:
             _singular(rule, operands)
@@ -233,35 +219,27 @@ def _watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
 
 
 def _operand(x: Any) -> Any:
-    from .elementwise import constant
-
-    return x if hasattr(x, "_tag") else constant(x)
+    return x if isinstance(x, Number) else constant(x)
 
 
-_COMPARE = {"__lt__": np.less, "__le__": np.less_equal, "__gt__": np.greater, "__ge__": np.greater_equal}
+COMPARE = {operator.lt: np.less, operator.le: np.less_equal, operator.gt: np.greater, operator.ge: np.greater_equal}
 
 
-def _comparison(name: str) -> Callable[[Any, Any], Any]:
-    """An operator that is watched. Where builtin max, min or sorted use it they may order ties by tangents."""
-    from .methods import Methods
-
-    compare, function = getattr(Methods, name), _COMPARE[name]
-
-    def watched(self: Any, other: Any) -> Any:
-        caller = sys._getframe(1)
-        package = caller.f_globals.get("__name__", "").partition(".")[0]
-        if _STATE.get() is None or package == "dualdiff":  # our own comparisons are not meant
-            return compare(self, other)
-        written = caller.f_code.co_code[caller.f_lasti] == opmap["COMPARE_OP"]  # and no call of a builtin
-        if not written and not shape_of(self) and not shape_of(other):
-            pair = (self, _operand(other))
-            met(function, plain(self) - plain(pair[1]), *map(plain, pair))
-            at = leave(KINKS[np.maximum], pair, function) if lexicographic() else None
-            return compare(self, other) if at is None else bool(function(*map(plain, at)))
-        _watch(function, (self, other))
-        return compare(self, other)
-
-    return watched
+def compare(operation: Any, x: Any, other: Any) -> Any:
+    """A comparison operator while `active`. Where builtin max, min or sorted use it they may order ties by tangents."""
+    caller, function = sys._getframe(2), COMPARE[operation]
+    values = x.value, other.value if isinstance(other, Number) else other
+    package = caller.f_globals.get("__name__", "").partition(".")[0]
+    if _STATE.get() is None or package == "dualdiff":  # our own comparisons are not meant
+        return operation(*values)
+    written = caller.f_code.co_code[caller.f_lasti] == opmap["COMPARE_OP"]  # and no call of a builtin
+    if not written and not shape_of(x) and not shape_of(other):
+        pair = (x, _operand(other))
+        met(function, plain(x) - plain(pair[1]), *map(plain, pair))
+        at = leave(KINKS[np.maximum], pair, function) if lexicographic() else None
+        return operation(*values) if at is None else bool(function(*map(plain, at)))
+    watch(function, (x, other))
+    return operation(*values)
 
 
 def _branch(function: Any) -> KinkError:
@@ -284,14 +262,13 @@ def _singular(rule: Elementwise, operands: Sequence[Any]) -> None:
     values = [np.asarray(plain(x)) for x in operands]
     if any(v.dtype.kind not in "fiub" for v in values):
         return
-    from ..rules.elementwise import ARRAY
 
     token = hush()
     try:
         y = np.asarray(rule.function(*values))
         bad = np.zeros(y.shape, bool)
         for x, partial in zip(operands, rule.partials):
-            if hasattr(x, "_tag") and not isinstance(partial, int):
+            if isinstance(x, Number) and not isinstance(partial, int):
                 bad |= ~np.isfinite(partial(ARRAY, *[v[()] for v in values], y[()]))
     finally:
         unhush(token)
@@ -330,9 +307,9 @@ def _taken(partial: Callable[..., Any], at: Sequence[Any]) -> Callable[..., Any]
 def leave(kink: Kink, operands: Sequence[Any], function: Any, whole: bool = False) -> list[Any] | None:
     """The operands' values, at a kink replaced by their tangents in the first direction that leaves it, where the
     distance is not 0; None where no element is at a kink. With `whole` the distance is not one of each element."""
-    tag = max(x._tag for x in operands if hasattr(x, "_tag"))
-    values = [x.value if hasattr(x, "_tag") and x._tag == tag else x for x in operands]
-    nested, count = any(hasattr(v, "_tag") for v in values), _arity(kink)
+    tag = max(x._tag for x in operands if isinstance(x, Number))
+    values = [x.value if isinstance(x, Number) and x._tag == tag else x for x in operands]
+    nested, count = any(isinstance(v, Number) for v in values), _arity(kink)
     zero = _distance(kink, [np.asarray(plain(v)) for v in values[:count]]) == 0
     if not zero.any():
         return None
@@ -353,7 +330,7 @@ def leave(kink: Kink, operands: Sequence[Any], function: Any, whole: bool = Fals
         new = np.zeros(zero.shape, r.dtype)
         new[at] = np.take_along_axis(r, first, 0)[0]
         values[k] = np.where(moved, new, values[k])
-    return [v[()] if hasattr(v, "_tag") else np.asarray(v)[()] for v in values]
+    return [v[()] if isinstance(v, Number) else np.asarray(v)[()] for v in values]
 
 
 def _nested(function: Any) -> KinkError:
@@ -371,12 +348,12 @@ def _directions(operands: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[A
     tags = sorted({tag for level in levels for tag in level})
     rows = [_stacked(levels, tags, k, shape) for k in range(len(operands))]
     outer = sum(max(len(level[tag]) for level in levels if tag in level) for tag in tags[:-1])
-    own = [x.tangent if getattr(x, "_tag", None) == tags[-1] else 0.0 for x in operands]
+    own = [x.tangent if isinstance(x, Number) and x._tag == tags[-1] else 0.0 for x in operands]
     later = [np.zeros((1, *shape))] * len(operands)
-    if any(hasattr(t, "_tag") for t in own):
+    if any(isinstance(t, Number) for t in own):
         many = len(rows[0]) - outer
         aligned = [(1,) * (len(shape) - len(shape_of(x))) + shape_of(x) for x in operands]
-        own = [np.reshape(t, (-1, *s)) if hasattr(t, "_tag") else t for t, s in zip(own, aligned)]
+        own = [np.reshape(t, (-1, *s)) if isinstance(t, Number) else t for t, s in zip(own, aligned)]
         later = [m.reshape(-1, *shape) for m in _directions(own, (many, *shape))[0]]
     return rows, outer, later
 
@@ -384,7 +361,7 @@ def _directions(operands: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[A
 def _levels(x: Any) -> dict[Any, Any]:
     """By tag: the tangents of a number and of its value, with the directions on a leading axis, also where one."""
     levels, n = {}, len(shape_of(x))
-    while hasattr(x, "_tag"):
+    while isinstance(x, Number):
         t = x.tangent
         if isinstance(t, Structured):
             try:
@@ -428,7 +405,7 @@ def ranks(a: Any, axis: Any, function: Any, among: Any = True) -> Any:
     order = np.lexsort((v.ravel(), group))
     matters = np.broadcast_to(among, v.shape).ravel()
     same = _equal(group, order) & _equal(v.ravel(), order) & matters[order[1:]]
-    if not hasattr(a, "_tag") or not same.any():
+    if not isinstance(a, Number) or not same.any():
         return None
     (rows,), outer, later = _directions((a,), v.shape)
     rows, late = rows.reshape(len(rows), -1), later[0].reshape(len(later[0]), -1)
@@ -438,7 +415,7 @@ def ranks(a: Any, axis: Any, function: Any, among: Any = True) -> Any:
     same = _equal(group, order) & _equal(v.ravel(), order) & matters[order[1:]]
     same &= _equal(rows[:outer], order).all(axis=0)
     equal = same & _equal(rows[outer:], order).all(axis=0)
-    if hasattr(a.value, "_tag") and (same & ~(equal & _equal(late, order).all(axis=0))).any():
+    if isinstance(a.value, Number) and (same & ~(equal & _equal(late, order).all(axis=0))).any():
         raise _nested(function)
     places = np.empty(v.size, np.intp)
     places[order] = np.cumsum(np.concatenate([[0], ~equal]))

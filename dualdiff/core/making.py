@@ -1,27 +1,29 @@
-"""Making Duals: from values and tangents, from what users pass, and arrays that can hold tangents."""
+"""Making numbers with tangents: from values and tangents, from what users pass, and arrays that can hold them.
+
+Legend: v a value, t a tangent, p the number of directions on a leading axis of t.
+"""
 
 from __future__ import annotations
 
 import numbers
-from functools import lru_cache
-from math import prod
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from . import tangents
-from .dual import Dual, DualArray, Link, _new
-from .table import plain, shape_of
-from .tangents import Structured, gather
+from .number import ElementNumber, Link, Number, NumberArray, concrete, new
+from .table import Plan
+from .tangents import Structured, combine, gather, join
+from .values import SCALARS, Shape, dtype_of, is_array, ndim, plain, shape_of
 
-_ARRAYS = (np.ndarray, DualArray)
-_OTHERS = (Structured, Dual)
-_NUMBERS = (Dual, int, float, complex, np.number, np.bool)
 _FLOAT64 = np.dtype(np.float64)
+_NOT_CAST = (Structured, Number)  # tangents whose type is not changed to fit the value's
+NUMBERS = (Number, *SCALARS)
 
 
-def _array(v: Any, t: Any, tag: Any) -> DualArray:
-    r = _new(DualArray)
+def make_array(v: Any, t: Any, tag: Any) -> Any:
+    """An array with a tangent that fits."""
+    r = new(concrete.array)
     r.value = v
     r._tangent = t
     r._tag = tag
@@ -29,60 +31,69 @@ def _array(v: Any, t: Any, tag: Any) -> DualArray:
     return r
 
 
-def _wrap(v: Any, t: Any, tag: Any) -> Any:
-    """A Dual of a value and a tangent, whose shape and type are made to fit the value's."""
-    if t is None:
-        return v
-    if type(v) is type(t) is np.ndarray and t.dtype is v.dtype and v.shape in (t.shape, t.shape[1:]):
-        return _array(v, t, tag)  # the common case
-    if isinstance(v, _ARRAYS):
-        if not isinstance(t, Structured):
-            if type(t) is Dual:
-                t = as_array(t)
-            elif isinstance(t, np.generic):
-                t = np.asarray(t)
-            if type(t) is float or t.ndim < v.ndim or (t.shape != v.shape and t.shape[1:] != v.shape):
-                t = np.asarray(t) if type(t) is float else t
-                t = np.broadcast_to(t, v.shape if t.ndim <= v.ndim else t.shape[:1] + v.shape)
-            if t.dtype is not v.dtype and t.dtype != v.dtype:
-                t = t.astype(v.dtype)
-        return _array(v, t, tag)
-    kind = type(v)
-    if kind is np.float64 or kind is np.complex128:
-        v = v.item()
-    if kind is np.float64 and type(t) is np.ndarray and t.ndim and t.dtype is _FLOAT64:
-        t = t if t.base is None else t.copy()
-    elif not isinstance(t, _OTHERS):
-        if isinstance(t, np.ndarray) and t.ndim:
-            dtype = np.asarray(plain(v)).dtype
-            t = t.astype(dtype) if t.dtype != dtype else t if t.base is None else t.copy()
-        elif not isinstance(v, Dual):
-            t = type(v)(t)
-        elif isinstance(t, np.ndarray | np.generic):
-            t = t.item()
-    r = _new(Dual)
+def make_scalar(v: Any, t: Any, tag: Any) -> Any:
+    """A number with a tangent that fits."""
+    r = new(concrete.scalar)
     r.value = v
     r.tangent = t
     r._tag = tag
     return r
 
 
-def _rebuild(v: Any, t: Any, tag: Any) -> Any:
-    return _wrap(v, t, tag)
+def wrap(v: Any, t: Any, tag: Any) -> Any:
+    """A number or array of a value and a tangent, whose shape and type are made to fit the value's."""
+    if t is None:
+        return v
+    if type(v) is type(t) is np.ndarray and t.dtype is v.dtype and v.shape in (t.shape, t.shape[1:]):
+        return make_array(v, t, tag)  # the common case
+    return make_array(v, _fitted(t, v), tag) if is_array(v) else _wrap_scalar(v, t, tag)
 
 
-def as_array(x: Dual) -> DualArray:
-    """x as a DualArray: a scalar becomes one without axes."""
-    if isinstance(x, DualArray):
+def _fitted(t: Any, v: Any) -> Any:
+    """The tangent of an array, broadcast to its shape and cast to its type."""
+    if isinstance(t, Structured):
+        return t
+    if isinstance(t, Number):
+        t = as_array(t)
+    elif not is_array(t):
+        t = np.asarray(t, like=None if isinstance(v, np.ndarray | Number) else v)
+    if t.shape != v.shape and t.shape[1:] != v.shape:
+        t = np.broadcast_to(t, v.shape if t.ndim <= v.ndim else t.shape[:1] + v.shape)
+    return t if t.dtype == v.dtype else t.astype(v.dtype)
+
+
+def _wrap_scalar(v: Any, t: Any, tag: Any) -> Any:
+    kind = type(v)
+    if kind is np.float64 or kind is np.complex128:
+        v = v.item()
+    if kind is np.float64 and type(t) is np.ndarray and t.ndim and t.dtype is _FLOAT64:
+        t = t if t.base is None else t.copy()
+    elif not isinstance(t, _NOT_CAST):
+        if is_array(t) and t.ndim:
+            dtype = dtype_of(plain(v))
+            t = t.astype(dtype) if t.dtype != dtype else t if t.base is None else t.copy()
+        elif not isinstance(v, Number):
+            t = type(v)(t)
+        elif is_array(t) or isinstance(t, np.generic):
+            t = t.item()
+    return make_scalar(v, t, tag)
+
+
+def as_array(x: Number) -> Any:
+    """x as an array: a number becomes one without axes."""
+    if isinstance(x, NumberArray):
         return x
-    v = as_array(x.value) if isinstance(x.value, Dual) else np.asarray(x.value)
-    return _wrap(v, x.tangent if isinstance(x.tangent, Structured | Dual) else np.asarray(x.tangent), x._tag)
+    v = as_array(x.value) if isinstance(x.value, Number) else np.asarray(x.value)
+    return wrap(v, x.tangent if isinstance(x.tangent, _NOT_CAST) else np.asarray(x.tangent), x._tag)
+
+
+# ---------------------------------------------------------------- what users pass
 
 
 def numeric(x: Any, what: str) -> Any:
     """x as a float, complex or Dual, or an array of them, without a copy where it is one already."""
     kind = type(x)
-    if kind is float or kind is complex or isinstance(x, Dual):
+    if kind is float or kind is complex or isinstance(x, Number):
         return x
     if kind is int or kind is bool:
         return float(x)
@@ -94,11 +105,11 @@ def numeric(x: Any, what: str) -> Any:
         raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
     if isinstance(x, np.matrix):
         raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
-    a = np.asarray(x)
+    a = x if is_array(x) and speaks_both(x) else np.asarray(x)
     if a.dtype.kind in "biu":
         a = a.astype(np.float64)
     elif a.dtype.kind == "O":
-        return objects.lift(a, what)
+        return lift(a, what)
     elif a.dtype.kind not in "fc":
         raise TypeError(f"{what} is of type {kind.__name__} ({a.dtype}), which is not a number or an array of numbers")
     if isinstance(x, np.generic):
@@ -106,41 +117,88 @@ def numeric(x: Any, what: str) -> Any:
     return a
 
 
-@lru_cache(maxsize=16)
-def element_numbers(shape: tuple[int, ...]) -> Any:
-    """The flat number of each element."""
-    numbers = np.arange(prod(shape)).reshape(shape)
-    numbers.flags.writeable = False
-    return numbers
+def speaks_both(x: Any) -> bool:
+    """Whether an array of another kind than NumPy's answers NumPy's two protocols, so that rules can run on it."""
+    return hasattr(x, "__array_ufunc__") and not isinstance(x, np.ndarray) and hasattr(x, "dtype")
 
 
-def _fit(t: Any, have: Any, want: Any) -> Any:
+def constant(x: Any) -> Any:
+    """An operand without a tangent, as something NumPy computes with."""
+    if type(x) is np.ndarray and x.dtype.kind in "fciub":
+        return x
+    if isinstance(x, SCALARS):
+        return x
+    if is_array(x) and speaks_both(x) and x.dtype.kind in "fciub":
+        return x
+    return numeric(np.asarray(x) if isinstance(x, list | tuple) else x, "an operand")
+
+
+# ---------------------------------------------------------------- arrays of objects
+
+
+def lift(a: Any, what: str) -> Any:
+    """An array of objects, as `np.array([u, v])` makes it of numbers with tangents, as one array with a tangent.
+
+    NumPy asks an array for its elements one by one. These know where they came from, so that arrays of whole arrays
+    are put together again from these, at the price of `np.stack`.
+    """
+    items = a.ravel().tolist()
+    for v in items:
+        if not isinstance(v, NUMBERS) or (isinstance(v, NumberArray) and v.ndim):
+            raise TypeError(f"{what} holds objects that are no numbers ({type(v).__name__}): use an array of floats")
+    leader = next((v for v in items if isinstance(v, Number)), None)
+    if leader is None:
+        return numeric(np.array(items), what).reshape(a.shape)
+    if all(isinstance(v, ElementNumber) for v in items):
+        groups = [(x, [e._at for e in es]) for x, es in _runs(items)]
+        if len(groups) < len(items):
+            return np.concatenate([x if at == list(range(len(x))) else x[at] for x, at in groups]).reshape(a.shape)
+
+    def tangent(y: Any, values: Any, ts: Any) -> Any:
+        return join(ts, [()] * len(ts), _pack, lambda parts: _pack(parts).T)
+
+    return leader._finish(Plan(tuple(items), lambda *values: _pack(values), tangent)).reshape(a.shape)
+
+
+def _runs(items: list[Any]) -> Any:
+    """Elements that stand together and come from one array."""
+    for _, run in groupby(items, lambda e: id(e._array)):
+        es = list(run)
+        yield es[0]._array, es
+
+
+def _pack(items: Any) -> Any:
+    """Numbers as one array."""
+    return np.stack(items) if any(isinstance(v, Number) for v in items) else np.array(items)
+
+
+# ---------------------------------------------------------------- arrays that can hold tangents
+
+
+def fit(t: Any, have: Shape, want: Shape) -> Any:
     """A structured tangent broadcast as an assignment does it, which also takes leading axes of length 1."""
     if len(have) > len(want):
         short = have[len(have) - len(want) :]
         t, have = gather(t, have, lambda v: np.reshape(v, short)), short
-    return t if have == want else tangents.combine([(t, have, 1)], want)
+    return t if have == want else combine([(t, have, 1)], want)
 
 
-def _zeros(like: Dual, v: Any) -> Any:
+def zero_tangent(like: Number, v: Any) -> Any:
     """The zero tangent for value v in the space of another number's tangents."""
     t = like.tangent
     if isinstance(t, Structured):
         return t.zeros(v)
-    lead = t.shape[:1] if tangents.ndim(t) > np.ndim(plain(like)) else ()
-    return np.zeros(lead + shape_of(v), v.dtype)
+    lead = t.shape[:1] if ndim(t) > ndim(plain(like)) else ()
+    return np.zeros_like(plain(v), shape=lead + shape_of(v))
 
 
-def buffer(like: Dual, v: Any) -> Any:
+def buffer(like: Any, v: Any) -> Any:
     """A constant array into which numbers with the perturbations of `like` can be stored."""
     if v.dtype.kind not in "fc":
         return v
-    if isinstance(like.value, Dual):
+    if isinstance(like.value, Number):
         v = buffer(like.value, v)
-    r = _array(v, _zeros(like, v), like._tag)
+    r = make_array(v, zero_tangent(like, v), like._tag)
     r._link = Link()
     r._link.owned = True
     return r
-
-
-from . import objects  # noqa: E402 - which needs the functions above

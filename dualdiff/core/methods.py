@@ -12,32 +12,53 @@ from typing import Any
 
 import numpy as np
 
-from .table import ELEMENTWISE, plain, shape_of
+from . import kinks
+from .engine import astype, operate
+from .number import Number, NumberArray
+from .values import dtype_of, plain, shape_of
+
+Binary = Callable[[Any, Any], Any]
 
 
-def operators(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+def operators(function: Callable[..., Any]) -> tuple[Binary, Binary, Binary]:
     """The three methods of a binary operator: direct, reflected, in place."""
 
     def direct(self: Any, other: Any) -> Any:
-        return self._operate(function, self, other)
+        return operate(function, self, other)
 
     def reflected(self: Any, other: Any) -> Any:
-        return self._operate(function, other, self)
+        return operate(function, other, self)
 
     def in_place(self: Any, other: Any) -> Any:
-        result = self._operate(function, self, other)
-        if result is NotImplemented or not hasattr(self, "_link"):  # a number is immutable, as Python's are
+        result = operate(function, self, other)
+        if result is NotImplemented or not isinstance(self, NumberArray):  # a number is immutable, as Python's are
             return result
-        if shape_of(result) != self.shape:
-            raise ValueError(f"an in-place operator can't change the shape {self.shape} to {shape_of(result)}")
-        self[...] = result
+        if shape_of(result) != self.shape:  # type: ignore[attr-defined]
+            raise ValueError(f"an in-place operator can't change the shape {shape_of(self)} to {shape_of(result)}")
+        self[...] = result  # type: ignore[index]
         return self
 
     return direct, reflected, in_place
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: compare(self.value, other.value if isinstance(other, Methods) else other)
+def _comparison(operation: Binary) -> Binary:
+    def compare(self: Any, other: Any) -> Any:
+        if kinks.active and operation in kinks.COMPARE:
+            return kinks.compare(operation, self, other)
+        return operation(self.value, other.value if isinstance(other, Number) else other)
+
+    return compare
+
+
+def _named(name: str) -> Callable[..., Any]:
+    """The method that is a NumPy function of the same name and arguments."""
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return function(self, *args, **options)
+
+    method.__name__, method.__doc__ = name, f"As np.{name}(self, ...)."
+    return method
 
 
 class Methods:
@@ -45,8 +66,6 @@ class Methods:
 
     __slots__ = ()
     value: Any
-    _operate: Callable[..., Any]  # dispatch.operate and dispatch.astype, put there by that module
-    _astype: Callable[..., Any]
 
     # ------------------------------------------------------------ operators
 
@@ -72,10 +91,10 @@ class Methods:
         return other // self, other % self
 
     def __pos__(self) -> Any:
-        return self._operate(np.positive, self)
+        return operate(np.positive, self)
 
     def __abs__(self) -> Any:
-        return self._operate(np.absolute, self)
+        return operate(np.absolute, self)
 
     def __bool__(self) -> bool:
         return bool(plain(self))
@@ -112,8 +131,7 @@ class Methods:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        v = self.value
-        return v.dtype if hasattr(v, "dtype") else np.dtype(type(v))
+        return dtype_of(self.value)
 
     @property
     def itemsize(self) -> int:
@@ -155,10 +173,10 @@ class Methods:
         return [v.tolist() for v in self] if self.ndim else self.item()  # type: ignore[attr-defined]
 
     def copy(self, order: str = "C") -> Any:
-        return np.copy(self, order=order) if self.ndim or hasattr(self, "_link") else self
+        return np.copy(self, order=order) if self.ndim or isinstance(self, NumberArray) else self
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = None, subok: Any = True, copy: bool = True) -> Any:
-        return self._astype(np.dtype(dtype), copy)
+        return astype(self, np.dtype(dtype), copy)
 
     def view(self) -> Any:
         return self[...]  # type: ignore[index]
@@ -193,25 +211,14 @@ class Methods:
     def round(self, decimals: int = 0, out: Any = None) -> Any:
         return np.round(self, decimals)
 
+    for _name in (
+        "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod "
+        "put ravel repeat searchsorted squeeze std sum swapaxes take trace var"
+    ).split():
+        vars()[_name] = _named(_name)
 
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Any, *args: Any, **options: Any) -> Any:
-        return function(self, *args, **options)
-
-    method.__name__, method.__doc__ = name, f"As np.{name}(self, ...)."
-    return method
-
-
-# NumPy evaluates sin of an object array by calling each element's method sin.
-for _ufunc in ELEMENTWISE:
-    if isinstance(_ufunc, np.ufunc) and not hasattr(Methods, _ufunc.__name__):
-        setattr(Methods, _ufunc.__name__, _method(_ufunc.__name__))
-
-# The methods that are a NumPy function of the same name and arguments.
-for _name in (
-    "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod put "
-    "ravel repeat searchsorted squeeze std sum swapaxes take trace var"
-).split():
-    setattr(Methods, _name, _method(_name))
+    # NumPy evaluates sin of an array of objects by calling each element's method sin.
+    for _name, _function in vars(np).items():
+        if isinstance(_function, np.ufunc) and {"O->O", "OO->O"} & set(_function.types) and _name not in vars():
+            vars()[_name] = _named(_name)
+    del _name, _function

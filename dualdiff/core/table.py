@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from .tangents import gather
+from .values import Shape
+
 
 class Elementwise(NamedTuple):
     """An elementwise function and its partial derivatives `partial(m, *operands, result)`.
@@ -43,6 +46,10 @@ class Move:
         self.operand = operand
         self.move = move
         self.batched = batched
+
+    def tangent(self, t: Any, shape: Shape) -> Any:
+        """The tangent of the result, for one of an operand of this shape."""
+        return gather(t, shape, self.move, self.batched)
 
 
 class Plan:
@@ -79,6 +86,30 @@ PLAIN: set[Callable[..., Any]] = set()
 REFUSED: dict[Callable[..., Any], str] = {}
 
 
+FOREIGN: dict[Callable[..., Any], Callable[..., Any]] = {}  # rules of operators with operands of other libraries
+FINDERS: list[Callable[[Any], bool]] = []  # asked for functions that are not in the table, which they may add
+# The lines of ELEMENTWISE that Python floats can do without NumPy: the function, and each partial derivative as one.
+UNARY: dict[Callable[..., Any], tuple[Callable[..., Any], ...]] = {}
+BINARY: dict[Callable[..., Any], tuple[Callable[..., Any], ...]] = {}
+
+
+def register(line: Elementwise) -> None:
+    """Add a line to the table."""
+    ELEMENTWISE[line.function] = line
+    if line.scalar is not None:
+        partials = [p if callable(p) else _constant(p) for p in line.partials]
+        (UNARY if len(partials) == 1 else BINARY)[line.function] = (line.scalar, *partials)
+
+
+def found(function: Any) -> bool:
+    """Whether one of the finders has added a function that was not in the table."""
+    return any(finder(function) for finder in FINDERS)
+
+
+def _constant(slope: int) -> Callable[..., int]:
+    return lambda *_: slope
+
+
 def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated function as the rule of NumPy functions that share its signature."""
 
@@ -88,35 +119,6 @@ def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
         return written
 
     return register
-
-
-def plain(x: Any) -> Any:
-    """x without any tangent, however deeply derivatives are nested; containers keep their type."""
-    while hasattr(x, "_tag"):
-        x = x.value
-    if type(x) in (list, tuple):
-        return type(x)([plain(v) for v in x])
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return np.array([plain(v) for v in x.ravel()]).reshape(x.shape)
-    return x
-
-
-def ndim(x: Any) -> int:
-    """Number of axes of an array-like that may be a Dual."""
-    try:
-        return x.ndim  # type: ignore[no-any-return]
-    except AttributeError:
-        return np.ndim(x)
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    """Shape of an array-like that may be a Dual."""
-    if type(x) is float:
-        return ()
-    try:
-        return x.shape  # type: ignore[no-any-return]
-    except AttributeError:
-        return np.shape(x)
 
 
 def axes_of(axis: Any, n: int) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from . import (  # noqa: F401
     polynomials,
     products,
     reductions,
+    sparse,
+    special,
     spectral,
     statistics,
     structural,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, tangent_loss
-from ..core.table import Move, Plan, axis_of, ndim, plain, rule, shape_of
+from ..core.table import Move, Plan, axis_of, rule
 from ..core.tangents import join
+from ..core.values import ndim, plain, shape_of
 from .ordering import array_of
 
 # ---------------------------------------------------------------- picking

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, side, watching
-from ..core.table import Plan, axes_of, ndim, plain, rule, shape_of
+from ..core.table import Plan, axes_of, rule
 from ..core.tangents import combine, contract, finite, linear
-from ..core.tangents import ndim as directions
+from ..core.values import ndim, plain, shape_of
+from ..core.values import ndim as directions
 from .ordering import array_of
 
 # ---------------------------------------------------------------- sinc and i0

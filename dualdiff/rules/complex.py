@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic
-from ..core.table import COMPLEX, Kink, Plan, rule, shape_of
+from ..core.table import COMPLEX, Kink, Plan, rule
 from ..core.tangents import combine, linear
+from ..core.values import shape_of
 
 # ---------------------------------------------------------------- analytic functions
 

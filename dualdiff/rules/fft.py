@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, axis_of, ndim, rule, shape_of
+from ..core.table import Plan, axis_of, rule
 from ..core.tangents import linear
+from ..core.values import ndim, shape_of
 
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 

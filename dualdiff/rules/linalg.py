@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.table import Plan, ndim, plain, rule, shape_of
-from ..core.tangents import ndim as axes_in
+from ..core.table import Plan, rule
+from ..core.values import ndim, plain, shape_of
+from ..core.values import ndim as axes_in
 from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, tangent_of, transposed
 from .products import LETTERS, bilinear
 from .spectral import value_tangents

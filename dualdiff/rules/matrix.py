@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, plain, shape_of
+from ..core.table import Plan
 from ..core.tangents import combine, contract, gather, join, linear, total
+from ..core.values import plain, shape_of
 from .complex import real_part
 from .products import LETTERS
 

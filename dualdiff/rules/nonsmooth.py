@@ -10,15 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, ranks, watching
-from ..core.table import ELEMENTWISE, KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, plain, refuse_out, rule
+from ..core.mathematics import positive_part
+from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule
 from ..core.tangents import combine, total
+from ..core.values import plain
 from .elementwise import elementwise
-
-
-def positive_part(x: Any) -> Any:
-    """max(x, 0) of plain numbers: the value of relu."""
-    return np.maximum(x, 0)
-
 
 # fmt: off
 #                          by x                                                   by y; a NaN operand has slope 0
@@ -28,12 +24,7 @@ elementwise(np.fmax,       lambda m, x, y, z: _ignoring_nan(m, x, y, x > y),    
 elementwise(np.fmin,       lambda m, x, y, z: _ignoring_nan(m, x, y, x < y),      lambda m, x, y, z: _ignoring_nan(m, y, x, y < x), select=True)
 elementwise(np.heaviside,  0,                                                     lambda m, x, y, z: x == 0, select=True)
 # fmt: on
-ELEMENTWISE[positive_part] = Elementwise(
-    positive_part,
-    (lambda m, x, y: x > 0,),
-    lambda x: x if x > 0 or x != x else 0.0,
-    select=True,
-)
+register(Elementwise(positive_part, (lambda m, x, y: x > 0,), lambda x: x if x > 0 or x != x else 0.0, select=True))
 
 
 def _ignoring_nan(m: Any, x: Any, y: Any, wins: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, ranks, watching
-from ..core.table import axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from ..core.table import axes_of, axis_of, refuse_out, rule
+from ..core.values import ndim, plain, shape_of
 
 
 def array_of(x: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, ndim, plain, rule, shape_of
+from ..core.table import Plan, rule
 from ..core.tangents import contract
+from ..core.values import ndim, plain, shape_of
 from .ordering import array_of
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import FUNCTIONS, Plan, ndim, rule, shape_of
+from ..core.table import FUNCTIONS, Plan, rule
 from ..core.tangents import combine, contract
+from ..core.values import ndim, shape_of
 
 LETTERS = "".join(c for c in ascii_letters if c not in "xyzZ")  # Z is the axis of directions
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import met, watching
-from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, ndim, plain, refuse_out, rule, shape_of
+from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, refuse_out, rule
 from ..core.tangents import combine, linear, total
+from ..core.values import ndim, plain, shape_of
 
 
 @rule(np.sum)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, ndim, shape_of
+from ..core.table import FOREIGN, Plan
 from ..core.tangents import linear
+from ..core.values import ndim, shape_of
 
 
 def is_sparse(x: Any) -> bool:
@@ -16,6 +17,8 @@ def is_sparse(x: Any) -> bool:
 
 def product(a: Any, b: Any) -> Any:
     """a @ b, one of them sparse: along the last axis of the other."""
+    if not is_sparse(a) and not is_sparse(b):
+        return NotImplemented
     if is_sparse(b):
         return _along_last(b.T.tocsr(), a)
     if ndim(b) == 2:
@@ -38,3 +41,6 @@ def _along_last(matrix: Any, x: Any) -> Plan:
         return times(matrix.conj().T.tocsr(), c)
 
     return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward))
+
+
+FOREIGN[np.matmul] = product

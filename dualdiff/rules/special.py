@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.table import ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, Elementwise, Plan, axes_of, ndim, plain, shape_of
+from ..core.table import FINDERS, FUNCTIONS, PLAIN, REFUSED, Elementwise, Plan, axes_of, register
 from ..core.tangents import combine
+from ..core.values import ndim, plain, shape_of
 from .calculus import near
 from .ordering import array_of
 
@@ -310,7 +311,7 @@ SEVERAL["ellipj"]  = (lambda u, m, sn, cn, dn, ph: (cn * dn, -sn * dn, -m * sn *
 # ---------------------------------------------------------------- registering
 
 
-def register(ufunc: Any) -> bool:
+def find(ufunc: Any) -> bool:
     """Add a ufunc of scipy.special to the rule table when it is first met; whether it has a rule."""
     module, name = sys.modules.get("scipy.special"), getattr(ufunc, "__name__", "")
     if module is None or not (name.startswith("_") or getattr(module, name, None) is ufunc):
@@ -319,13 +320,16 @@ def register(ufunc: Any) -> bool:
     if name in CONSTANT:
         PLAIN.add(ufunc)
     elif name in SPECIAL and len(partials) <= 2:
-        ELEMENTWISE[ufunc] = Elementwise(ufunc, tuple([_ignoring_module(p) for p in partials]))
+        register(Elementwise(ufunc, tuple([_ignoring_module(p) for p in partials])))
     elif partials:
         FUNCTIONS[ufunc] = _rule(ufunc, partials, name in SEVERAL)
     else:
         REFUSED[ufunc] = "no closed form of its derivative is in the table"
         return False
     return True
+
+
+FINDERS.append(find)
 
 
 def _ignoring_module(partial: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic, met, watching
-from ..core.table import Kink, Plan, axes_of, ndim, plain, rule, shape_of
+from ..core.table import Kink, Plan, axes_of, rule
 from ..core.tangents import combine, total
+from ..core.values import ndim, plain, shape_of
 from .complex import real_part
 from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
 

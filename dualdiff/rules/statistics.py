@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, ndim, plain, refuse_out, rule, shape_of
+from ..core.table import Plan, refuse_out, rule
 from ..core.tangents import linear
-from ..core.tangents import ndim as directions
+from ..core.values import ndim, plain, shape_of
+from ..core.values import ndim as directions
 from .ordering import array_of, fitted
 from .reductions import root
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual, _live, _tags
+from ..core.dual import Dual
 from ..core.errors import DualdiffError, LeakedDualError, StructureLostError
 from ..core.kinks import lexicographic
-from ..core.making import _wrap, numeric
+from ..core.making import numeric, wrap
+from ..core.number import leaked, perturbation
 from ..core.pytree import flatten
-from ..core.table import plain, shape_of
+from ..core.values import is_complex as is_complex
+from ..core.values import plain, shape_of
 from ..spaces.rowlocal import RowLocal, Space
 from .checks import Argnums as Argnums
 from .checks import is_array, positions
-from .checks import is_complex as is_complex
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
 
@@ -72,15 +73,11 @@ class Call:
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
-        tag = next(_tags)
-        _live[tag] = True
-        try:
-            duals = [_wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
+        with perturbation() as tag:
+            duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
             like = next((x for x in duals if isinstance(x, Dual)), None) if buffers else None
             f = self.f if like is None else follow(self.f, like)
             result = f(*self.arguments(duals), **self.kwargs)
-        finally:
-            del _live[tag]
         leaves, rebuild = flatten(result, lists=True)
         pairs = [split(leaf, tag, self.name) for leaf in leaves]
         return [v for v, _ in pairs], [t for _, t in pairs], rebuild
@@ -122,7 +119,7 @@ def split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
     v, t = (leaf.value, leaf.tangent) if leaf._tag == tag else (leaf, None)
     for x in (v, t):
         while isinstance(x, Dual):
-            if int(x._tag) not in _live and x._tag >= 1:
+            if leaked(x._tag):
                 raise LeakedDualError(
                     f"{name}: the result of f holds a number leaked from a derivative call that has ended, kept "
                     "in a variable outside f; keep dd.value(x) instead"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.making import numeric
 from ..core.pytree import flatten_as
-from ..core.table import shape_of
+from ..core.values import is_complex, shape_of
 
 Argnums = int | tuple[int, ...]
 
@@ -67,10 +67,6 @@ def fitting(
         if is_complex(part) and not is_complex(leaf):
             raise TypeError(f"{name}: {what} is complex but {owner} is real; make {owner} complex if that is meant")
     return parts, lead
-
-
-def is_complex(x: Any) -> bool:
-    return x.dtype.kind == "c" if hasattr(x, "dtype") else type(x) is complex
 
 
 def is_array(x: Any) -> bool:

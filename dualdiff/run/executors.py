@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
 from ..core.errors import NotDifferentiableError
 from ..core.kinks import _STATE, _within
+from ..core.number import Number, of_a_call
 
 # The executors in a thread of which we run: a task that waited for others of its own executor might wait forever.
 _AROUND: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("dualdiff.executors", default=())
@@ -189,7 +189,7 @@ def _checked(base: Any, name: str) -> Any:
 
     class Checked(base):  # type: ignore[misc]
         def reducer_override(self, x: Any) -> Any:
-            if isinstance(x, Dual) and x._tag >= 1:
+            if isinstance(x, Number) and of_a_call(x._tag):
                 raise NotDifferentiableError(
                     f"{name}: inside another derivative an executor must run in threads of this process, since other "
                     "processes don't know the numbers of the outer call; use ThreadPoolExecutor, or give the executor "

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.table import plain, shape_of
-from ..rules import ELEMENTWISE
-from ..run.call import Call, dtype_of, is_complex, size_of
+from ..core.table import ELEMENTWISE
+from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
+from ..run.call import Call
 from ..spaces.cotangents import order
 from ..spaces.recorded import Combine, Contract, Gather, Linear, Put, Recorded, Tape
 

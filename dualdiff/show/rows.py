@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.dual import Dual
-from ..core.table import plain
+from ..core.values import plain
 from ..spaces.recorded import Recorded
 from .text import WHOLE, cell, shape_text, shown
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..core.errors import StructureLostError
 from ..core.pytree import flatten
-from ..run.call import Call, forward_pass, is_complex, local_sweep, own_copy, size_of
+from ..core.values import is_complex, size_of
+from ..run.call import Call, forward_pass, local_sweep, own_copy
 from ..transforms.reverse import Record, reverse_pass
 from .count import Cost
 from .text import amount

@@ -18,9 +18,9 @@ import numpy as np
 
 from ..core.dual import Dual
 from ..core.pytree import flatten
-from ..core.table import plain, shape_of
 from ..core.tangents import hush, unhush
-from ..run.call import Call, Function, dtype_of, is_complex, number, size_of
+from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
+from ..run.call import Call, Function, number
 from ..run.checks import check_function, fitting
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine

@@ -18,8 +18,9 @@ import numpy as np
 from ..core import engine
 from ..core.dual import Dual
 from ..core.making import as_array, buffer
-from ..core.table import Move, Plan, plain, shape_of
-from ..core.tangents import Shape, finite, hush, linear, unhush
+from ..core.table import Move, Plan
+from ..core.tangents import finite, hush, linear, unhush
+from ..core.values import Shape, plain, shape_of
 
 
 class Cotangents:

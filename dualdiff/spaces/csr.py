@@ -15,7 +15,8 @@ import numpy as np
 from ..core import tangents as maps
 from ..core.dual import Dual
 from ..core.errors import structure_lost
-from ..core.tangents import Shape, Structured, scale
+from ..core.tangents import Structured, scale
+from ..core.values import Shape
 
 MOST = 2**25  # elements that a matrix may have
 

@@ -17,9 +17,10 @@ import numpy as np
 from ..core import engine
 from ..core.dual import Dual
 from ..core.making import as_array
-from ..core.table import Move, plain, shape_of
-from ..core.tangents import Shape, Structured, clear, combine, contract, finite, total
-from .cotangents import Cotangents, alike, gathered, ndim, scatter, size, unbroadcast, writable
+from ..core.table import Move
+from ..core.tangents import Structured, clear, combine, contract, finite, total
+from ..core.values import Shape, ndim, plain, shape_of
+from .cotangents import Cotangents, alike, gathered, scatter, size, unbroadcast, writable
 
 _serial = itertools.count()
 

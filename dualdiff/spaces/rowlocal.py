@@ -21,7 +21,8 @@ from ..core.dual import Dual
 from ..core.engine import move as moved
 from ..core.errors import structure_lost
 from ..core.table import Move
-from ..core.tangents import Shape, Structured, finite, ndim, scale
+from ..core.tangents import Structured, finite, scale
+from ..core.values import Shape, ndim
 from .cotangents import scatter, writable
 from .csr import SparseRows
 

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.table import shape_of
+from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, found
 from ..core.tangents import combine
-from ..rules import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, special
+from ..core.values import is_complex, shape_of
 from ..run.call import Function, own_copy
-from ..run.checks import is_complex
 from ..run.stencils import check_method
 from .differences import by_differences, partial_by_differences
 from .linearised import linearised, zero_of
@@ -133,7 +132,7 @@ def define_rule(
         rule.primitive = Custom(function, rule)
         return rule.primitive
     known = function in ELEMENTWISE or function in FUNCTIONS or function in PLAIN or function in COMPLEX
-    if not isinstance(FUNCTIONS.get(function), Rule) and (known or special.register(function)):
+    if not isinstance(FUNCTIONS.get(function), Rule) and (known or found(function)):
         raise ValueError(
             f"define_rule: {name} has a rule already, which others are made of; define one for a function of your own, "
             f"lambda *args: {name}(*args)"

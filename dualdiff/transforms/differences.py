@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.table import shape_of
-from ..run.call import dtype_of
+from ..core.values import dtype_of, shape_of
 from ..run.stencils import refuse_nonanalytic, slope_at_zero
 from .linearised import Layout, linearised, pack
 from .userrule import Point, Rule, has_tangent

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual, _live, _new, _tags
+from ..core.dual import Dual
 from ..core.kinks import lexicographic
+from ..core.number import end, new, start
 from ..core.pytree import flatten
-from ..core.table import plain, shape_of
+from ..core.values import is_complex, plain, shape_of, size_of
 from ..run.call import (
     Call,
     Function,
@@ -20,12 +21,11 @@ from ..run.call import (
     forward_columns,
     number,
     own_copy,
-    size_of,
     split,
     with_directions,
     zero_like,
 )
-from ..run.checks import Argnums, check_function, check_order, fitting, is_complex, positions
+from ..run.checks import Argnums, check_function, check_order, fitting, positions
 from ..run.executors import check_executor
 from ..run.follow import lost_in_array
 from .reverse import Record, better_reversed, jacobian_rows
@@ -185,12 +185,11 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
 
     def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
         if plain_float and type(x) is float and not more and not kwargs:  # the common case, without ceremony
-            tag = next(_tags)
-            dual = _new(Dual)
+            tag = start()
+            dual = new(Dual)
             dual.value = x
             dual.tangent = 1.0
             dual._tag = tag
-            _live[tag] = True
             try:
                 y = f(dual)
             except (TypeError, ValueError) as error:
@@ -198,7 +197,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
                     raise
                 return _derivative(f, argnums, (x,), kwargs)[1]  # which can follow f into its arrays
             finally:
-                del _live[tag]
+                end(tag)
             if type(y) is Dual and y._tag is tag and type(y.value) is float:
                 return y.tangent
             return _finish_derivative(y, tag)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import _STATE, NonsmoothPoint, _within
-from ..core.table import plain, shape_of
+from ..core.values import plain, shape_of
 from ..run.call import Call
 from ..run.checks import check_function
 

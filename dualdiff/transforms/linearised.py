@@ -10,10 +10,9 @@ import numpy as np
 
 from ..core.dual import Dual
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.table import ndim, plain, shape_of
 from ..core.tangents import contract, gather, join, linear
-from ..run.call import Function, dtype_of, size_of
-from ..run.checks import is_complex
+from ..core.values import dtype_of, is_complex, ndim, plain, shape_of, size_of
+from ..run.call import Function
 
 LARGEST = 2000  # elements of arguments (or results) up to which a map is transposed by its action on each of them
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import DualArray
-from ..core.table import plain, shape_of
-from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, dtype_of, number, own_copy, size_of, zeros
-from ..run.checks import check_function, fitting, is_complex
+from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
+from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, number, own_copy, zeros
+from ..run.checks import check_function, fitting
 from ..run.executors import chunk_of, passes
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Recorded, Tape

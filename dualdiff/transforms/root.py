@@ -12,8 +12,8 @@ import numpy as np
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
 from ..core.pytree import flatten
-from ..core.table import plain, shape_of
-from ..run.call import Call, Function, dtype_of, own_copy, size_of
+from ..core.values import dtype_of, plain, shape_of, size_of
+from ..run.call import Call, Function, own_copy
 from .forward import value_and_jacobian
 from .linearised import Layout, pack, pack_many
 from .reverse import Record

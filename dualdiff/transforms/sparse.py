@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import Dual
-from ..core.table import shape_of
-from ..run.call import (
-    SEED_BYTES,
-    Call,
-    check_holomorphic,
-    dtype_of,
-    is_complex,
-    local_sweep,
-    size_of,
-    with_directions,
-)
+from ..core.values import dtype_of, is_complex, shape_of, size_of
+from ..run.call import SEED_BYTES, Call, check_holomorphic, local_sweep, with_directions
 from ..spaces.csr import SparseRows
 from ..spaces.rowlocal import RowLocal, _full
 

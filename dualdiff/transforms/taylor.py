@@ -25,11 +25,12 @@ from ..core import tangents
 from ..core.dual import Dual, DualArray
 from ..core.elementwise import slope
 from ..core.errors import NotDifferentiableError, user_line
-from ..core.making import _wrap, as_array
-from ..core.table import ELEMENTWISE, Elementwise, plain, shape_of
-from ..core.tangents import Shape, Structured, clear, finite, hush, scale, unhush
-from ..run.call import Call, Function, check_holomorphic, dtype_of, number, size_of
-from ..run.checks import check_function, check_order, fitting, is_complex
+from ..core.making import as_array, wrap
+from ..core.table import ELEMENTWISE, Elementwise
+from ..core.tangents import Structured, clear, finite, hush, scale, unhush
+from ..core.values import Shape, dtype_of, is_complex, plain, shape_of, size_of
+from ..run.call import Call, Function, check_holomorphic, number
+from ..run.checks import check_function, check_order, fitting
 from ..spaces.cotangents import writable
 
 __all__ = ["taylor"]
@@ -132,7 +133,7 @@ class Series(Structured):
             return Series(self.jets, lambda k: function(_array(self[k])), [first])
         self.jets.curved[0] = True
         del self.jets.series[start:]
-        made = function(_wrap(_array(self[1]), Series(self.jets, lambda k: _array(self[k + 1])), first._tag))
+        made = function(wrap(_array(self[1]), Series(self.jets, lambda k: _array(self[k + 1])), first._tag))
         return Series(self.jets, lambda k: made.tangent[k - 1], [made.value])
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Series:
@@ -212,7 +213,7 @@ class Series(Structured):
             series = [Series(jets, partial(step, i)) for i in range(len(values))]
             if own:
                 series[0].step = partial(own, series[0])
-            made = [_wrap(v, s, tag) if dtype_of(v).kind in "fc" else v for v, s in zip(values, series)]
+            made = [wrap(v, s, tag) if dtype_of(v).kind in "fc" else v for v, s in zip(values, series)]
             result = _like(y, made)
             if args and None not in key:
                 jets.made[key] = result, args  # whose identity is in the key

@@ -14,9 +14,9 @@ from ..core.dual import Dual
 from ..core.engine import finish
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
-from ..core.table import Plan, plain, shape_of
-from ..run.call import Function, dtype_of, own_copy
-from ..run.checks import is_complex
+from ..core.table import Plan
+from ..core.values import dtype_of, is_complex, plain, shape_of
+from ..run.call import Function, own_copy
 
 
 class Custom:

@@ -9,17 +9,9 @@ import numpy as np
 
 from ..core.kinks import lexicographic
 from ..core.pytree import flatten
-from ..core.table import shape_of
-from ..run.call import (
-    Call,
-    Function,
-    by_leaf,
-    dtype_of,
-    forward_columns,
-    number,
-    size_of,
-)
-from ..run.checks import Argnums, check_function, check_order, fitting, is_complex
+from ..core.values import dtype_of, is_complex, shape_of, size_of
+from ..run.call import Call, Function, by_leaf, forward_columns, number
+from ..run.checks import Argnums, check_function, check_order, fitting
 from ..spaces.rowlocal import RowLocal
 from .forward import along, gradient_of, jacobian_of, transformed
 from .sparse import sparse_blocks

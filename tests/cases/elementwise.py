@@ -10,8 +10,8 @@ import mpmath as mp
 import numpy as np
 
 import dualdiff as dd
-from dualdiff.rules import ELEMENTWISE
-from dualdiff.rules.nonsmooth import positive_part
+from dualdiff.core.mathematics import positive_part
+from dualdiff.core.table import ELEMENTWISE
 
 
 class Line(NamedTuple):

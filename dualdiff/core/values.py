@@ -1,0 +1,82 @@
+"""The few questions the engine asks of a value, which may be whatever speaks NumPy's two protocols.
+
+A value is a Python float or complex, an ndarray or NumPy scalar, a number with a tangent of an outer derivative, or an
+array of another kind. What kind it is, is asked here only, to take a faster path for floats and ndarrays.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .number import Number, NumberArray
+
+Shape = tuple[int, ...]
+
+PYTHON = (float, int, complex)  # numbers that do not widen the arrays they meet
+SCALARS = (*PYTHON, np.number, np.bool)
+
+
+def plain(x: Any) -> Any:
+    """x without any tangent, however deeply derivatives are nested; containers keep their type."""
+    while isinstance(x, Number):
+        x = x.value
+    if type(x) in (list, tuple):
+        return type(x)([plain(v) for v in x])
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return np.array([plain(v) for v in x.ravel()]).reshape(x.shape)
+    return x
+
+
+def shape_of(x: Any) -> Shape:
+    """Shape of an array-like that may be a number with a tangent."""
+    if type(x) is float:
+        return ()
+    try:
+        return x.shape  # type: ignore[no-any-return]
+    except AttributeError:
+        return np.shape(x)
+
+
+def ndim(x: Any) -> int:
+    """Number of axes of an array-like that may be a number with a tangent."""
+    if type(x) is float:
+        return 0
+    try:
+        return x.ndim  # type: ignore[no-any-return]
+    except AttributeError:
+        return np.ndim(x)
+
+
+def size_of(x: Any) -> int:
+    return prod(shape_of(x))
+
+
+def dtype_of(x: Any) -> np.dtype[Any]:
+    return x.dtype if hasattr(x, "dtype") else np.dtype(type(x))
+
+
+def is_complex(x: Any) -> bool:
+    return x.dtype.kind == "c" if hasattr(x, "dtype") else type(x) is complex
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array of any kind, and no number."""
+    kind = type(x)
+    if kind is np.ndarray:
+        return True
+    if kind is float or isinstance(x, Number):
+        return isinstance(x, NumberArray)
+    return hasattr(kind, "__array_function__") and not isinstance(x, np.generic)
+
+
+def is_view(y: Any, x: Any) -> bool:
+    """Whether y, made of the array x by a function that moves elements, shares x's memory."""
+    if y is x:
+        return True
+    if isinstance(y, NumberArray):
+        return y._link is not None and y._link.base is not None and y.root() is x.root()
+    base = getattr(y, "base", None)  # arrays of other kinds tell by the same attribute as ndarrays, or have no views
+    return base is not None and (base is x or base is x.base)
