@@ -71,28 +71,20 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
         return t.matrix.astype(dtype)
     if not isinstance(t, RowLocal):
         return csr_array(np.asarray(t, dtype).reshape(n, m).T)
-    data, indices, indptr = _compressed(t, m, dtype)
-    whole = csr_array((data, indices, indptr), shape=(m, n), copy=False)
-    whole.has_canonical_format = True
-    return whole
-
-
-def _compressed(t: RowLocal, m: int, dtype: Any) -> tuple[Any, Any, Any]:
-    """Data, column indices in order and without duplicates, and row pointers, of a row-local tangent."""
     k, regular = len(t.terms), [t.space.regular(s) for s, _ in t.terms]
     numbers = t.space.numbers.dtype if m * k < 2**31 else np.dtype(np.int64)
-    if not k or not m:
-        return np.zeros(0, dtype), np.zeros(0, numbers), np.zeros(m + 1, numbers)
     data, columns = _laid_out(t, m, dtype, numbers)
-    keep = None  # which entries are no duplicates; None for all
-    if not all(regular) or len({s.strides for s, _ in t.terms}) > 1:  # else the order is the same in every row
-        merged = _merge_alike(data, columns)
-        keep = _ordered(data, columns, None if all(regular) and not merged else columns >= 0)
-    if keep is None or keep.all():
-        return data.reshape(-1), columns.reshape(-1), np.arange(0, m * k + 1, k, dtype=numbers)
-    indptr = np.zeros(m + 1, numbers)
-    np.cumsum(np.count_nonzero(keep, axis=1), out=indptr[1:])
-    return data[keep], columns[keep], indptr
+    indptr = k * np.arange(m + 1, dtype=numbers)
+    if not all(regular):
+        taken = columns >= 0
+        if not taken.all():
+            np.cumsum(np.count_nonzero(taken, axis=1), out=indptr[1:])
+            data, columns = data[taken], columns[taken]
+    whole = csr_array((data.reshape(-1), columns.reshape(-1), indptr), shape=(m, n), copy=False)
+    if all(regular) and len({s.strides for s, _ in t.terms}) <= 1:  # the same order in every row
+        whole.has_canonical_format = True
+    whole.sum_duplicates()
+    return whole
 
 
 def _laid_out(t: RowLocal, m: int, dtype: Any, numbers: Any) -> tuple[Any, Any]:
@@ -109,44 +101,6 @@ def _laid_out(t: RowLocal, m: int, dtype: Any, numbers: Any) -> tuple[Any, Any]:
             np.subtract(s[rows], 1, out=columns[rows, j])
             data[rows, j] = w[rows] if np.ndim(w) else w
     return data, columns
-
-
-def _merge_alike(data: Any, indices: Any) -> bool:
-    """Sum terms that select the same in many rows, as a few rows tell, so that those need no sorting."""
-    m = len(indices)
-    few = indices[np.linspace(0, m - 1, min(m, 16)).astype(int)]
-    pairs = np.argwhere(np.triu(((few[:, :, None] == few[:, None]) & (few[:, None] >= 0)).any(0), 1))
-    for i, j in pairs:
-        equal = indices[:, i] == indices[:, j]
-        data[:, i] += np.where(equal, data[:, j], 0)
-        indices[equal, j] = -1
-    return len(pairs) > 0
-
-
-def _ordered(data: Any, indices: Any, keep: Any) -> Any:
-    """Sort the rows that are out of order, and sum what stands in one place; what to keep, None for all."""
-    m, k = indices.shape
-    wrong, top = np.zeros(m, bool), indices[:, 0]
-    for j in range(1, k):
-        wrong |= (indices[:, j] <= top) if keep is None else (indices[:, j] <= top) & keep[:, j]
-        top = indices[:, j] if keep is None else np.maximum(top, indices[:, j])
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return keep
-    order = np.argsort(indices[rows], axis=1, kind="stable")
-    columns = np.take_along_axis(indices[rows], order, 1)
-    values = np.take_along_axis(data[rows], order, 1)
-    alive = columns >= 0
-    for j in range(k - 1, 0, -1):
-        equal = (columns[:, j] == columns[:, j - 1]) & alive[:, j]
-        if equal.any():
-            values[equal, j - 1] += values[equal, j]
-            alive[equal, j] = False
-    data[rows], indices[rows] = values, columns
-    if not alive.all():
-        keep = np.ones((m, k), bool) if keep is None else keep
-        keep[rows] = alive
-    return keep
 
 
 # ---------------------------------------------------------------- with a pattern
