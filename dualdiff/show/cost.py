@@ -52,8 +52,8 @@ class CostReport:
         return _ratio(getattr(self.costs[method], quantity), getattr(self.costs["f"], quantity))
 
     def _least(self, quantity: str) -> str:
-        counted = [c for key, c in self.costs.items() if key != "f" and getattr(c, quantity) is not None]
-        return min(counted, key=lambda c: (getattr(c, quantity), c.passes)).method
+        known = [c for key, c in self.costs.items() if key != "f" and getattr(c, quantity) is not None]
+        return min(known, key=lambda c: (getattr(c, quantity), c.passes)).method
 
     @property
     def best(self) -> str:
@@ -92,15 +92,15 @@ class CostReport:
     def table(self) -> Table:
         """All of it as a table."""
         c = self.counts
-        timed = any(cost.seconds is not None or cost.note for cost in self.costs.values())
-        head = ["method", "passes", "primitives", "operations", "× f", "stored", "× f"] + ["time", "× f"] * timed
+        is_timed = any(cost.seconds is not None or cost.note for cost in self.costs.values())
+        head = ["method", "passes", "primitives", "operations", "× f", "stored", "× f"] + ["time", "× f"] * is_timed
         rows, notes = [], ["Differences are inexact, the other methods exact to rounding."]
         for key, cost in self.costs.items():
-            if not timed and cost.operations is None:
+            if not is_timed and cost.operations is None:
                 continue
             row = [_NAMES[key], amount(cost.passes), amount(cost.primitives), amount(cost.operations)]
             row += [times(self.ratio(key)), amount(cost.bytes, "B"), times(self.ratio(key, "bytes"))]
-            if timed:
+            if is_timed:
                 mark = "~" if cost.seconds is not None and cost.note else ""
                 row += [mark + amount(cost.seconds, "s"), times(self.ratio(key, "seconds"))]
             if cost.note.startswith("not run"):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dual import Dual
+from ..core.number import Number
 from ..core.values import plain
 from ..spaces.recorded import Recorded
 from .text import WHOLE, cell, shape_text, shown
@@ -92,7 +92,7 @@ class Step:
 
     def __init__(self, text: str, sources: list[Any], node: Any, value: Any, is_element: bool = False) -> None:
         self.text, self.sources, self.nodes, self.is_element = text, sources, [node], is_element
-        self.is_outer = isinstance(value, Dual)  # it carries tangents of another derivative
+        self.is_outer = isinstance(value, Number)  # it carries tangents of another derivative
         self.value = np.array(plain(value))[()]  # a copy, before f writes into it
         self.name = ""
         self.operands: list[Step] = []
@@ -167,7 +167,7 @@ class Steps(list[Any]):
 
     def write(self, x: Any, sources: list[Any]) -> str:
         """An argument as text; numbers that carry tangents of this recording are sources, and {} in the text."""
-        if isinstance(x, Dual) and isinstance(x.tangent, Recorded) and x.tangent.tape.rows is self:
+        if isinstance(x, Number) and isinstance(x.tangent, Recorded) and x.tangent.tape.rows is self:
             self.know(x.tangent, x.value)
             sources.append(x.tangent)
             return "{}"

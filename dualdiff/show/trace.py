@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
+from ..core.number import Number
 from ..core.pytree import flatten
 from ..core.tangents import hush, unhush
 from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
@@ -175,7 +175,7 @@ def traced(
     steps = Steps(spoken)
     try:
         record = Record(call, steps)
-        if any(isinstance(x, Dual) for x in (*call.leaves, *record.values)) or any(s.is_outer for s in steps):
+        if any(isinstance(x, Number) for x in (*call.leaves, *record.values)) or any(s.is_outer for s in steps):
             raise ValueError(
                 "trace: a number carries tangents of a derivative that is being computed around it, which the "
                 "rows would lose; trace plain numbers"
