@@ -1,8 +1,4 @@
-"""Derivatives by differences, and checks of derivatives derived by hand. For slopes of sampled data use `np.gradient`.
-
-Every formula is a sum of values of f over a stencil of points x + o_i, o_i ~ h, with the weights of `stencil_weights`.
-Its truncation error falls as h^p, its rounding error grows as eps |f| / h^k; the default steps balance the two.
-"""
+"""Derivatives by differences, how they converge, and checks by them of derivatives derived by hand."""
 
 from __future__ import annotations
 
@@ -10,22 +6,43 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..run.stencils import STENCILS, balanced_step, check_method, refuse_nonanalytic, steadiest, sweep_steps, weights
+from ..run.stencils import (
+    STENCILS,
+    balanced_step,
+    check_method,
+    refuse_nonanalytic,
+    sweep,
+    sweep_steps,
+    tolerance,
+    weights,
+)
+from ..show.text import Table
 
 __all__ = ["CheckReport", "Convergence", "check_gradient", "check_jacobian", "convergence", "derivative", "gradient",
-           "jacobian", "stencil_weights"]
+           "jacobian", "stencil_weights"]  # fmt: skip
 Array = NDArray[Any]
 Func = Callable[..., Any]
 Argnums = int | tuple[int, ...]
-_wide: Callable[[Array], Array] = lambda a: a.astype(np.result_type(a, np.float64))
-_eps: Callable[..., float] = lambda *arrays: max(float(np.finfo(a.dtype).eps) for a in arrays)
-# max(|x|, 1) rounded down to a power of two: adding a power of two to x seldom rounds.
-_scale: Callable[[Array], Any] = lambda x: np.exp2(np.floor(np.log2(np.maximum(np.abs(_wide(x)), 1))))
+
+
+def _wide(a: Array) -> Array:
+    """In double precision at least."""
+    return a.astype(np.result_type(a, np.float64))
+
+
+def _precision(*arrays: Array) -> float:
+    """eps of the coarsest of their float types."""
+    return max(float(np.finfo(a.dtype).eps) for a in arrays)
+
+
+def _scale(x: Array) -> Any:
+    """max(|x|, 1) rounded down to a power of two: adding a power of two to x seldom rounds."""
+    return np.exp2(np.floor(np.log2(np.maximum(np.abs(_wide(x)), 1))))
 
 
 def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
@@ -47,7 +64,7 @@ def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
     return weights(points, order)
 
 
-def _moves(who: str, method: str, order: int, step: Any, x: Array, eps: float) -> Array:
+def _displacements(who: str, method: str, order: int, step: Any, x: Array, eps: float) -> Array:
     """The displacements of the stencil, of shape (points, *x.shape); for a sweep those of the relative step 1."""
     offsets, _ = STENCILS[method](order)
     if step is None or (isinstance(step, str) and step == "sweep"):
@@ -166,7 +183,7 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
 def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: int, error: bool) -> tuple[Any, Any]:
     x, call = _numbers(who, "the argument", at, checked=True), _function(who, f)
     y = call(x)
-    eps, each = _eps(x, y), who == "numerical.derivative" and x.ndim > 0
+    eps, each = _precision(x, y), who == "numerical.derivative" and x.ndim > 0
     if who == "numerical.gradient" and y.ndim:
         raise ValueError(f"{who}: f must return a single number, got shape {y.shape}; use numerical.jacobian")
     if each:
@@ -175,11 +192,11 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
         v = np.random.RandomState(0).uniform(0.5, 1, x.shape) * np.where(x == 0, 1, x)
         kind = {float: x.dtype, complex: np.result_type(x, np.complex64)}
         refuse_nonanalytic(who, lambda t: call((x + t * v).astype(kind[type(t)])), x.dtype)
-    moves = _moves(who, method, order, step, x, eps)
-    quotient = functools.partial(_quotient, who, call, x, y, eps, order, each)
+    moves = _displacements(who, method, order, step, x, eps)
+    quotient = functools.partial(_quotients, who, call, x, y, eps, order, each)
     if isinstance(step, str):
-        table, unrest, best = steadiest(lambda t: quotient(t * moves), sweep_steps(eps))
-        value, estimate = (np.take_along_axis(a, best, 0)[0] for a in (table[:, 0], unrest))
+        found = sweep(lambda t: quotient(t * moves), sweep_steps(eps))
+        value, estimate = found.chosen(found.values[:, 0]), found.chosen(found.unsteadiness)
     else:
         value, estimate = quotient(moves)
         if error:
@@ -187,7 +204,7 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
     return value.astype(y.dtype)[()], estimate.real[()]
 
 
-def _quotient(who: str, call: Func, x: Array, y: Array, eps: float, order: int, each: bool, moves: Array) -> Array:
+def _quotients(who: str, call: Func, x: Array, y: Array, eps: float, order: int, each: bool, moves: Array) -> Array:
     """The weighted sum over the stencil, for all elements at once or one by one, stacked with its rounding bound."""
     turned = moves.dtype.kind == "c"
     points = (x + moves).astype(np.result_type(x, np.complex64) if turned else x.dtype)
@@ -224,6 +241,9 @@ def _refuse_coupled(who: str, call: Func, x: Array, y: Array, eps: float) -> Non
             raise ValueError(f"{who}: elements of f depend on other elements of x; use numerical.jacobian")
 
 
+# ---------------------------------------------------------------- convergence
+
+
 def _order(steps: Array, errors: Array, rounding: Array) -> float:
     """The median slope of log error against log step where truncation rules; NaN where rounding does everywhere."""
     rules = np.isfinite(errors) & (errors > 100 * rounding)
@@ -241,8 +261,11 @@ class Convergence:
     best_steps: dict[str, float]
 
     def __repr__(self) -> str:
-        rows = [f"{m:<13}{self.orders[m]:5.2f}{self.best_steps[m]:11.1e}{min(e):13.1e}" for m, e in self.errors.items()]
-        return "\n".join(["method       order  best step  least error", *rows])
+        rows = [
+            [method, f"{self.orders[method]:.2f}", f"{self.best_steps[method]:.1e}", f"{min(errors):.1e}"]
+            for method, errors in self.errors.items()
+        ]
+        return str(Table(["method", "order", "best step", "least error"], rows))
 
 
 def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] = ("forward", "central", "three_point"),
@@ -263,17 +286,80 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
     y = call(point)
     if point.ndim or y.ndim:
         raise ValueError(f"{who}: f must take a number to a number, got shapes {point.shape} and {y.shape}")
-    due, eps = float(exact(point[()]) if callable(exact) else exact), _eps(point, y)
+    due, eps = float(exact(point[()]) if callable(exact) else exact), _precision(point, y)
     sizes = np.asarray(_scale(point) * np.exp2(-np.arange(1, 1 - np.log2(eps))) if steps is None else steps)
     result = Convergence(sizes, {}, {}, {}, {})
     for m in methods:
         derivative(f, method=m)(x)  # raises what there is to raise
-        moves = [_moves(who, m, 1, h, point, eps) for h in sizes]
-        table = np.array([_quotient(who, call, point, y, eps, 1, False, move) for move in moves])
+        moves = [_displacements(who, m, 1, h, point, eps) for h in sizes]
+        table = np.array([_quotients(who, call, point, y, eps, 1, False, move) for move in moves])
         result.errors[m], result.rounding[m] = np.abs(table[:, 0] - due), table[:, 1]
         result.orders[m] = _order(sizes, result.errors[m], table[:, 1])
         result.best_steps[m] = float(sizes[np.argmin(result.errors[m])])
     return result
+
+
+# ---------------------------------------------------------------- a given derivative beside differences
+
+
+class _Judgement(NamedTuple):
+    """A derivative along directions, for each element of f; order and steps are those of the largest error."""
+
+    error: Array  # relative
+    given: Array
+    expected: Array
+    order: float  # how the difference falls with the step: 2 if it is truncation, 0 if the given derivative is wrong
+    steps: Array  # the steadiest step and its neighbours, the largest first
+
+
+class _Comparison:
+    """f at x and a Jacobian that the caller gives, compared along one direction, or mixed along two."""
+
+    def __init__(self, f: Func, jac: Func, x: Array, eps: float, rtol: float | None = None) -> None:
+        self.f, self.jac, self.x, self.eps = f, jac, x, eps
+        self.rtol = tolerance(eps) if rtol is None else max(rtol, eps)
+        self.jacobian = self.jacobian_at(x)
+
+    def jacobian_at(self, point: Array) -> Array:
+        """As a matrix."""
+        return _wide(self.jac(point.astype(self.x.dtype))).reshape(-1, self.x.size)
+
+    def mismatch(self, directions: Sequence[Array], t: float) -> Array:
+        """Over (2t)^k, for each element of f: expected less given, rounding, the largest term of given, and given.
+
+        Expected is the k-th difference of f over the corners x ± t d (± t e); given is J times their distance, and for
+        two directions J's difference along d, times 2 t e.
+        """
+        signs = list(itertools.product((1, -1), repeat=len(directions)))
+        corners = [(self.x + sum(s * t * d for s, d in zip(row, directions))).astype(self.x.dtype) for row in signs]
+        weights = [np.prod(row) for row in signs]
+        values = np.array([w * _wide(self.f(p)).ravel() for w, p in zip(weights, corners)])
+        # After rounding: 2td for one direction, and for two nothing but what was rounded.
+        distance = sum(w * (_wide(p) - self.x) for w, p in zip(weights, corners))
+        terms = self.jacobian * np.ravel(distance)
+        given, size = terms.sum(1), np.abs(values).sum(0) + np.abs(terms).sum(1)
+        if len(directions) == 2:
+            high, low = (self.jacobian_at(self.x + s * t * directions[0]) for s in (1, -1))
+            distance = 2 * t * directions[1].ravel()
+            terms = (high - low) * distance
+            given, size = given + terms.sum(1), size + (np.abs(high) + np.abs(low)) @ np.abs(distance)
+        largest = np.max(np.abs(terms), axis=1)
+        return np.array([values.sum(0) - given, self.eps * size, largest, given]) / (2 * t) ** len(directions)
+
+    @np.errstate(all="ignore")
+    def along(self, *directions: Array, steps: Array | None = None) -> _Judgement:
+        """What differences say of the given derivative along these directions."""
+        found = sweep(functools.partial(self.mismatch, directions), sweep_steps(self.eps) if steps is None else steps)
+        off, rounding, largest, given = np.moveaxis(found.values, 1, 0)
+        size = largest + 4 * found.unsteadiness / self.rtol  # what rounding hides is no error
+        size = np.where(np.isfinite(size), np.where(size == 0, 1, size), np.nan)
+        # The steadiest step counts, and all that are steady enough: the least of their errors.
+        steady = found.unsteadiness <= np.maximum(self.rtol * largest, found.chosen(found.unsteadiness))
+        error = np.min(np.where(steady, np.abs(off) / size, np.inf), axis=0)
+        worst = np.argmax(error)
+        order = _order(found.steps[1:-1], np.abs(off[:, worst]), rounding[:, worst])
+        off, given, best = found.chosen(off), found.chosen(given), found.best[worst]
+        return _Judgement(error, given, given + off, order, found.steps[best : best + 3][::-1])
 
 
 @dataclass(frozen=True, repr=False)
@@ -311,7 +397,7 @@ def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.check_gradient(lambda x: np.sum(x**3), lambda x: 3 * x**2, [1.0, 2.0], order=2).assert_()
     """
-    return _check("numerical.check_gradient", f, grad, x, directions, seed, rtol, order)
+    return _check("gradient", f, grad, x, directions, seed, rtol, order)
 
 
 def check_jacobian(f: Func, jac: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None,
@@ -321,11 +407,12 @@ def check_jacobian(f: Func, jac: Any, x: Any, *, directions: int = 5, seed: int 
     >>> import numpy as np, dualdiff as dd
     >>> dd.numerical.check_jacobian(np.sin, lambda x: np.diag(np.cos(x)), [1.0, 2.0]).assert_()
     """
-    return _check("numerical.check_jacobian", f, jac, x, directions, seed, rtol, order)
+    return _check("jacobian", f, jac, x, directions, seed, rtol, order)
 
 
-def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, rtol: Any, order: int) -> CheckReport:
-    x, call, what = _numbers(who, "the argument", at, True), _function(who, f), who.replace("_", ".").rpartition(".")[2]
+def _check(what: str, f: Func, given: Any, at: Any, directions: int, seed: int, rtol: Any, order: int) -> CheckReport:
+    who = f"numerical.check_{what}"
+    x, call = _numbers(who, "the argument", at, True), _function(who, f)
     slope = _function(who, given if callable(given) else lambda _: given, f"the {what}")
     y, j0 = _numbers(who, "the result of f", call(x), True), _numbers(who, f"the {what}", slope(x), True)
     if what == "gradient" and y.ndim:
@@ -337,63 +424,47 @@ def _check(who: str, f: Func, given: Any, at: Any, directions: int, seed: int, r
     draws = np.random.RandomState(seed).standard_normal((_integer(who, "directions", directions, 1), x.size))
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
-    eps = _eps(x, y, j0)
-    rtol, steps = max(1e-6, 100 * eps) if rtol is None else max(rtol, eps), sweep_steps(eps)
-    J: Callable[[Array], Array] = lambda p: _wide(slope(p.astype(x.dtype))).reshape(y.size, x.size)
-    j0 = J(x)
-
-    @np.errstate(all="ignore")
-    def judge(vectors: Sequence[Array], steps: Array) -> tuple[Any, ...]:
-        """For each element of f: relative error, derivative given and due; for the worst: best step, measured order."""
-        signs = list(itertools.product((1, -1), repeat=len(vectors)))
-        def defect(t: float) -> Array:
-            """The mixed difference of f along the vectors less that given; rounding; largest term; that given."""
-            points = [(x + sum(s * t * v for s, v in zip(row, vectors))).astype(x.dtype) for row in signs]
-            values = np.array([np.prod(row) * _wide(call(p)).ravel() for row, p in zip(signs, points)])
-            # How far the points really are apart: 2tv after rounding for one vector, nothing but rounding for two.
-            terms = j0 * sum(np.prod(row) * (_wide(p) - x) for row, p in zip(signs, points)).ravel()
-            told, noise = terms.sum(1), np.abs(values).sum(0) + np.abs(terms).sum(1)
-            if len(vectors) == 2:
-                high, low, e = J(x + t * vectors[0]), J(x - t * vectors[0]), 2 * t * vectors[1].ravel()
-                terms = (high - low) * e
-                told, noise = told + terms.sum(1), noise + (np.abs(high) + np.abs(low)) @ np.abs(e)
-            result = np.array([values.sum(0) - told, eps * noise, np.max(np.abs(terms), axis=1), told])
-            return result / (2 * t) ** len(vectors)
-        table, unrest, best = steadiest(defect, steps)
-        off, noise, scale, told = np.moveaxis(table, 1, 0)
-        limit = scale + 4 * unrest / rtol  # what rounding hides is no error
-        error = np.abs(off) / np.where(limit == 0, 1, np.where(np.isfinite(limit), limit, np.nan))
-        # The steadiest step speaks, but every other that is steady enough may acquit.
-        steady = unrest <= np.maximum(rtol * scale, np.take_along_axis(unrest, best, 0))
-        error = np.min(np.where(steady, error, np.inf), axis=0)
-        i = np.argmax(error)
-        order = _order(steps[-2:0:-1], np.abs(off[:, i]), noise[:, i])
-        off, told = (np.take_along_axis(a, best, 0)[0] for a in (off, told))
-        return error, told, told + off, len(table) - best[0, i], order
-
-    size = np.where(x == 0, 1, np.abs(x))
-    share = np.max(np.abs(j0), axis=0).reshape(x.shape) * (size / np.max(size))  # of each argument in the change of f
-    least = np.min(share[share > 0], initial=np.max(share) or 1)
-    sizes = [np.maximum(size, 1), size, size * least / np.maximum(share, least)]
-    ds = [(d / np.linalg.norm(d)).reshape(x.shape) * sizes[k % 3] for k, d in enumerate(draws)]
-    tests = [[d] for d in ds] + [[d, e] for d, e in zip(ds[1:] + ds[:1], ds) if order == 2]
-    results = [judge(vectors, steps) for vectors in tests]
-    errors, orders = np.array([np.max(r[0]) for r in results]), np.array([r[-1] for r in results])
+    comparison = _Comparison(call, slope, x, _precision(x, y, j0), rtol)
+    scales = _scales(x, comparison.jacobian)
+    vectors = [(d / np.linalg.norm(d)).reshape(x.shape) * scales[k % 3] for k, d in enumerate(draws)]
+    tests: list[tuple[Array, ...]] = [(d,) for d in vectors]
+    if order == 2:
+        tests += zip(vectors[1:] + vectors[:1], vectors)
+    results = [comparison.along(*test) for test in tests]
+    errors, orders = np.array([np.max(r.error) for r in results]), np.array([r.order for r in results])
     if np.any(np.isnan(errors)):
         raise ValueError(f"{who}: f or its {what} is not finite on both sides of x")
     n = int(np.argmax(errors))
-    best, ok, wrong = results[n][3], bool(errors[n] <= rtol), []
-    for j in np.ndindex(0 if ok else x.shape):  # each coordinate in place of the last random direction
-        unit = np.zeros(x.shape)
-        unit[j] = sizes[n % directions % 3][j]
-        error, told, due, *_ = judge([*tests[n][:-1], unit], steps[best - 1 : best + 2])
-        for i in np.flatnonzero(error > rtol):
-            index = tuple(map(int, (*np.unravel_index(i, y.shape), *j)))
-            wrong.append((float(error[i]), index, float(told[i] / unit[j]), float(due[i] / unit[j])))
-    wrong.sort(reverse=True)
+    ok, wrong = bool(errors[n] <= comparison.rtol), []
+    if not ok:
+        wrong = _wrong_entries(comparison, tests[n][:-1], scales[n % directions % 3], results[n].steps, y.shape)
     seen = f"measured order {orders[n]:.1f} (due 2)" if np.isfinite(orders[n]) else "differences exact to rounding"
     text = [f"{who}: {'right' if ok else f'WRONG in {len(wrong)} entries'}, relative error {errors[n]:.1e} (allowed "
-            f"{rtol:.0e}) in the worst of {len(tests)} tests, {seen}"]
+            f"{comparison.rtol:.0e}) in the worst of {len(tests)} tests, {seen}"]  # fmt: skip
     entry = "  a derivative of entry" if n >= directions else "  entry"
-    text += [f"{entry} {list(i)}: given {told:.8g}, due {due:.8g}" for _, i, told, due in wrong[:5]]
-    return CheckReport(ok, errors, orders, [row[1:] for row in wrong], "\n".join(text))
+    text += [f"{entry} {list(i)}: given {told:.8g}, due {due:.8g}" for i, told, due in wrong[:5]]
+    return CheckReport(ok, errors, orders, wrong, "\n".join(text))
+
+
+def _scales(x: Array, jac: Array) -> list[Array]:
+    """Lengths for the arguments: max(|x|, 1), |x|, and so that all of them change f alike."""
+    size = np.where(x == 0, 1, np.abs(x))
+    share = np.max(np.abs(jac), axis=0).reshape(x.shape) * (size / np.max(size))  # of each argument in the change of f
+    least = np.min(share[share > 0], initial=np.max(share) or 1)
+    return [np.maximum(size, 1), size, size * least / np.maximum(share, least)]
+
+
+def _wrong_entries(
+    comparison: _Comparison, fixed: tuple[Array, ...], lengths: Array, steps: Array, out: tuple[int, ...]
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """The wrong entries, the worst first: each argument moves alone, in place of a test's last direction."""
+    wrong = []
+    for j in np.ndindex(lengths.shape):
+        unit = np.zeros(lengths.shape)
+        unit[j] = lengths[j]
+        found = comparison.along(*fixed, unit, steps=steps)
+        for i in np.flatnonzero(found.error > comparison.rtol):
+            index = tuple(map(int, (*np.unravel_index(i, out), *j)))
+            wrong.append((float(found.error[i]), index, float(found.given[i] / unit[j]),
+                          float(found.expected[i] / unit[j])))  # fmt: skip
+    return [row[1:] for row in sorted(wrong, reverse=True)]

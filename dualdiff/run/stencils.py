@@ -7,7 +7,7 @@ truncation error falls as h^p, its rounding error grows as eps |f| / h^k; the de
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,17 +81,24 @@ def refuse_nonanalytic(who: str, f: Callable[[Any], Any], dtype: Any) -> None:
 
     if y.dtype.kind == "c":
         raise TypeError(f"{who}: the result of f must be real; take real and imaginary parts as two real arrays")
+    if not np.all(np.isfinite(y)):
+        raise ValueError(f"{who}: the result of f must be finite, got {y[~np.isfinite(y)][0]}")
 
     def difference(t: float) -> Any:
         high, low = f(t), f(-t)
         return np.array([high - low, eps * (np.abs(high) + np.abs(low))]) / (2 * t)
 
-    table, unrest, best = steadiest(difference, sweep_steps(eps))
-    limit = max(1e-6, 100 * eps) * np.abs(slope)
-    steady = unrest <= np.maximum(limit, np.take_along_axis(unrest, best, 0))
-    right = steady & (np.abs(table[:, 0] - slope) <= limit + 4 * unrest)  # which rounding may hide
+    found = sweep(difference, sweep_steps(eps))
+    limit, unsteadiness = tolerance(eps) * np.abs(slope), found.unsteadiness
+    steady = unsteadiness <= np.maximum(limit, found.chosen(unsteadiness))
+    right = steady & (np.abs(found.values[:, 0] - slope) <= limit + 4 * unsteadiness)  # which rounding may hide
     if not np.all(np.any(right, axis=0)):
         raise ValueError(f'{who}: f drops imaginary parts (abs, np.real) or is not smooth here; use method="central"')
+
+
+def tolerance(eps: float) -> float:
+    """The relative error that a comparison with differences allows: 1e-6, in float32 1e-5."""
+    return max(1e-6, 100 * eps)
 
 
 def sweep_steps(eps: float) -> Any:
@@ -99,9 +106,21 @@ def sweep_steps(eps: float) -> Any:
     return np.exp2(-np.arange(2.0, 1 - 0.7 * np.log2(eps), 2))
 
 
-def steadiest(measure: Callable[[float], Any], steps: Any) -> tuple[Any, Any, Any]:
-    """What `measure` gives (value, rounding, ...) at the inner steps, the smallest first; how much the value changes
-    from there to the neighbouring steps, with rounding; and for each element the step where it changes least."""
+class Sweep(NamedTuple):
+    """What was measured at many steps, the smallest first: `steps` has one more at either end than the rest."""
+
+    steps: NDArray[Any]
+    values: NDArray[Any]  # of shape (steps, quantities, *elements)
+    unsteadiness: NDArray[Any]  # of the first quantity: its change to the neighbouring steps, and its rounding
+    best: NDArray[Any]  # for each element the number of the steadiest step
+
+    def chosen(self, quantity: NDArray[Any]) -> NDArray[Any]:
+        """Each element at its steadiest step."""
+        return np.asarray(np.take_along_axis(quantity, self.best[None], 0)[0])
+
+
+def sweep(measure: Callable[[float], NDArray[Any]], steps: NDArray[Any]) -> Sweep:
+    """What `measure` gives (a value, its rounding, ...) at these steps, the largest first."""
     rows = []
     with np.errstate(all="ignore"):
         last = measure(float(steps[-1]))  # what f raises even here comes out
@@ -110,14 +129,16 @@ def steadiest(measure: Callable[[float], Any], steps: Any) -> tuple[Any, Any, An
                 rows.append(measure(float(t)))
             except (ArithmeticError, ValueError):  # a large step has left the domain of f
                 rows.append(np.array(np.nan))
-        table = np.stack(np.broadcast_arrays(*rows, last))
-        jumps, ratio = np.abs(np.diff(table[:, 0], axis=0)), np.abs(table[:, 0]) / table[:, 1].real
-        unrest = np.maximum(jumps[:-1], jumps[1:]) + table[1:-1, 1].real
-        # Steps that leave f unchanged, where others change it by little more than rounding, have found nothing.
-        lost = (table[1:-1, 0] == 0) & (np.min(ratio, axis=0, where=ratio > 0, initial=np.inf) < 1e10)
-        lost = np.isnan(unrest) | (lost & np.any(np.isfinite(unrest) & ~lost, axis=0))
-        unrest = np.where(lost, np.inf, unrest)[::-1]
-        # The limit is at small steps: beyond a step where the value changes much, it settles on that of another scale.
-        rough = np.isfinite(unrest) & (unrest > 100 * np.minimum.accumulate(unrest, axis=0))
-        calm = np.where(np.maximum.accumulate(rough, axis=0), np.inf, unrest)
-    return table[-2:0:-1], unrest, np.argmin(calm, axis=0)[None]
+        table = np.stack(np.broadcast_arrays(last, *rows[::-1]))
+        inner, value, rounding = table[1:-1], table[:, 0], table[:, 1].real
+        jumps = np.abs(np.diff(value, axis=0))
+        unsteadiness = np.maximum(jumps[:-1], jumps[1:]) + rounding[1:-1]
+        # A step that leaves f unchanged found nothing, where another changes it by little more than rounding.
+        digits = np.abs(value) / rounding
+        blind = (inner[:, 0] == 0) & (np.min(digits, axis=0, where=digits > 0, initial=np.inf) < 1e10)
+        useless = np.isnan(unsteadiness) | (blind & np.any(np.isfinite(unsteadiness) & ~blind, axis=0))
+        unsteadiness = np.where(useless, np.inf, unsteadiness)
+        # The limit is at small steps: those beyond a much less steady one see f at another scale.
+        rough = np.isfinite(unsteadiness) & (unsteadiness > 100 * np.minimum.accumulate(unsteadiness, axis=0))
+        beyond = np.maximum.accumulate(rough, axis=0)
+    return Sweep(steps[::-1], inner, unsteadiness, np.argmin(np.where(beyond, np.inf, unsteadiness), axis=0))
