@@ -10,17 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
 from ..core.errors import DualdiffError, LeakedDualError, StructureLostError
 from ..core.kinks import lexicographic
 from ..core.making import numeric, wrap
-from ..core.number import leaked, perturbation
+from ..core.number import Number, end, leaked, start
 from ..core.pytree import flatten
-from ..core.values import is_complex as is_complex
-from ..core.values import plain, shape_of
+from ..core.values import dtype_of, is_array, is_complex, plain, shape_of, size_of
 from ..spaces.rowlocal import RowLocal, Space
-from .checks import Argnums as Argnums
-from .checks import is_array, positions
+from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
 
@@ -73,11 +70,14 @@ class Call:
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
-        with perturbation() as tag:
+        tag = start()
+        try:
             duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
-            like = next((x for x in duals if isinstance(x, Dual)), None) if buffers else None
+            like: Any = next((x for x in duals if isinstance(x, Number)), None) if buffers else None
             f = self.f if like is None else follow(self.f, like)
             result = f(*self.arguments(duals), **self.kwargs)
+        finally:
+            end(tag)
         leaves, rebuild = flatten(result, lists=True)
         pairs = [split(leaf, tag, self.name) for leaf in leaves]
         return [v for v, _ in pairs], [t for _, t in pairs], rebuild
@@ -109,16 +109,16 @@ def own_copy(x: Any) -> Any:
 
 def split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
     """The value of a leaf of f's result, and its tangent with respect to this call."""
-    if not isinstance(leaf, Dual | float) and not (type(leaf) is np.ndarray and leaf.dtype.kind in "fc"):
+    if not isinstance(leaf, Number | float) and not (type(leaf) is np.ndarray and leaf.dtype.kind in "fc"):
         if leaf is None or isinstance(leaf, str | bytes) or callable(leaf):
             what = "None (is a return missing?)" if leaf is None else repr(leaf)
             raise TypeError(f"{name}: f returned {what}, not a number or an array")
         leaf = _as_result(leaf, name)
-    if not isinstance(leaf, Dual):
+    if not isinstance(leaf, Number):
         return leaf, None
     v, t = (leaf.value, leaf.tangent) if leaf._tag == tag else (leaf, None)
     for x in (v, t):
-        while isinstance(x, Dual):
+        while isinstance(x, Number):
             if leaked(x._tag):
                 raise LeakedDualError(
                     f"{name}: the result of f holds a number leaked from a derivative call that has ended, kept "
@@ -140,17 +140,9 @@ def _as_result(leaf: Any, name: str) -> Any:
     return numeric(leaf, f"{name}: the result of f")
 
 
-def size_of(x: Any) -> int:
-    return int(x.size) if hasattr(x, "size") else 1
-
-
-def dtype_of(x: Any) -> Any:
-    return x.dtype if hasattr(x, "dtype") else np.dtype(type(x))
-
-
 def zero_like(v: Any) -> Any:
     """The derivative of a constant result: zeros of its shape and float type."""
-    return np.zeros_like(v) if is_array(v) or isinstance(v, Dual) else type(v)(0)
+    return np.zeros_like(v) if is_array(v) or isinstance(v, Number) else type(v)(0)
 
 
 def zeros(shape: tuple[int, ...], like: Any) -> Any:

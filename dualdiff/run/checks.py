@@ -67,13 +67,3 @@ def fitting(
         if is_complex(part) and not is_complex(leaf):
             raise TypeError(f"{name}: {what} is complex but {owner} is real; make {owner} complex if that is meant")
     return parts, lead
-
-
-def is_array(x: Any) -> bool:
-    """Whether x is an array of any kind, and no number."""
-    kind = type(x)
-    if kind is np.ndarray:
-        return True
-    if hasattr(kind, "_tag"):
-        return hasattr(kind, "_tangent")
-    return hasattr(kind, "__array_function__") and not isinstance(x, np.generic)

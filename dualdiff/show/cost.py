@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..run.call import Argnums, Call, Function
-from ..run.checks import check_function
+from ..run.call import Call, Function
+from ..run.checks import Argnums, check_function
 from .count import Cost, Counts, costs_of, count
 from .text import Table, amount, counted, times
 from .timing import timed

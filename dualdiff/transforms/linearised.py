@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
 from ..core.errors import NotDifferentiableError, user_line
+from ..core.number import Number
 from ..core.tangents import contract, gather, join, linear
 from ..core.values import dtype_of, is_complex, ndim, plain, shape_of, size_of
 from ..run.call import Function
@@ -107,7 +107,7 @@ def linearised(jvp: Any, vjp: Any, point: Any, ts: Sequence[Any]) -> Any:
 
     def push(v: Any) -> Any:
         """The tangents of the results, as a vector, by the user's jvp."""
-        if not isinstance(v, Dual) and not np.any(v):
+        if not isinstance(v, Number) and not np.any(v):
             return outs.zeros()
         tangents = [None if k in rule.constants else zero_of(x) for k, x in enumerate(point.args)]
         for k, part in zip(point.which, ins.parts(v)):
@@ -121,7 +121,7 @@ def linearised(jvp: Any, vjp: Any, point: Any, ts: Sequence[Any]) -> Any:
 
     def pull(v: Any) -> Any:
         """The cotangents of the arguments, as a vector, by the user's vjp."""
-        if not isinstance(v, Dual) and not np.any(v):
+        if not isinstance(v, Number) and not np.any(v):
             return ins.zeros()
         cts = outs.parts(v)
         made = vjp(point.args, tuple(cts) if several else cts[0], **point.kwargs)

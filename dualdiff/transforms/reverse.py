@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import DualArray
-from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
+from ..core.number import Number
+from ..core.values import dtype_of, is_array, is_complex, plain, shape_of, size_of
 from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, number, own_copy, zeros
 from ..run.checks import check_function, fitting
 from ..run.executors import chunk_of, passes
@@ -54,18 +54,17 @@ def _like(ct: Any, x: Any, lead: tuple[int, ...], ours: bool) -> Any:
     """A cotangent as a number or array of its own, of the type of its primal."""
     if not is_complex(x):
         ct = real(ct)
-    if isinstance(ct, DualArray):
-        return ct.copy()
-    if hasattr(ct, "_tag"):
-        return ct if not lead and not hasattr(x, "shape") else np.stack([ct]).reshape(lead + shape_of(x))
     shape, dtype = lead + shape_of(x), dtype_of(x)
-    if not lead and not hasattr(x, "shape"):
+    alone = not lead and not hasattr(x, "shape")
+    if isinstance(ct, Number):
+        return own_copy(ct) if alone or is_array(ct) else np.reshape(ct, shape)  # type: ignore[call-overload]
+    if alone:
         return type(x)(ct)
-    ct = np.asarray(ct)
-    if ct.shape != shape:
+    if not is_array(ct) or ct.shape != shape:
         ct = np.broadcast_to(ct, shape)
-    ct = ct if ours and ct.dtype == dtype and ct.base is None else ct.astype(dtype)
-    return ct if lead or not isinstance(x, np.generic) else ct[()]
+    if not ours or type(ct) is not np.ndarray or ct.dtype != dtype or ct.base is not None:
+        ct = ct.astype(dtype)
+    return ct[()] if isinstance(x, np.generic) and not lead else ct
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -178,7 +177,7 @@ def reverse_pass(record: Record, k: int, turn: Any, start: int, stop: int) -> li
 
 def _block(block: Any) -> Any:
     if shape_of(block):
-        return block.copy() if isinstance(block, DualArray) else np.ascontiguousarray(block)
+        return np.ascontiguousarray(block) if isinstance(block, np.ndarray) else block.copy()
     block = block[()] if hasattr(block, "shape") else block
     return number(block)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
+from ..core.number import Number
 from ..core.values import dtype_of, is_complex, shape_of, size_of
 from ..run.call import SEED_BYTES, Call, check_holomorphic, local_sweep, with_directions
 from ..spaces.csr import SparseRows
@@ -41,7 +41,7 @@ def sparse_blocks(
 
 def csr_blocks(call: Call, t: Any, v: Any) -> list[Any]:
     """The Jacobian of one result as a CSR array (out.size, in.size) for each leaf of the arguments."""
-    if isinstance(v, Dual):
+    if isinstance(v, Number):
         raise TypeError(
             f"{call.name}: sparse=True inside another derivative: the outer one can't follow a SciPy array; "
             "nest gradient or jacobian without sparse inside, with sparse=True outside"
@@ -110,7 +110,7 @@ def _with_pattern(call: Call, chunk_size: int | None, pattern: Any) -> tuple[lis
     """Columns without a common row share a direction (Curtis, Powell and Reid, 1974); one more checks the pattern."""
     from scipy.sparse import csr_array, vstack
 
-    if any(is_complex(x) or isinstance(x, Dual) for x in call.leaves):
+    if any(is_complex(x) or isinstance(x, Number) for x in call.leaves):
         raise TypeError(f"{call.name}: a sparsity pattern is for real arguments, outside other derivatives")
     pattern, ends = csr_array(pattern), np.cumsum(call.widths)
     n = sum(call.widths)

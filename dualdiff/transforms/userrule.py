@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual
 from ..core.engine import finish
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
+from ..core.number import Number
 from ..core.table import Plan
 from ..core.values import dtype_of, is_complex, plain, shape_of
 from ..run.call import Function, own_copy
@@ -48,7 +48,7 @@ def name_of(who: str, function: Any) -> str:
 
 def has_tangent(x: Any) -> bool:
     """Whether x is, or holds, a number with a tangent."""
-    if isinstance(x, Dual):
+    if isinstance(x, Number):
         return True
     if isinstance(x, list | tuple):
         return any(map(has_tangent, x))
@@ -63,7 +63,7 @@ def has_tangent(x: Any) -> bool:
 def numbers_of(x: Any, what: str, tag: Any) -> Any:
     """What a user's function returned, as numbers; they may have tangents of calls outside the one of this tag."""
     x = numeric(x, what)
-    if isinstance(x, Dual) and x._tag >= tag:
+    if isinstance(x, Number) and x._tag >= tag:
         raise NotDifferentiableError(
             f"{what}{user_line()} has a tangent of its own, from a number that is no argument: pass it as an argument"
         )
@@ -141,7 +141,7 @@ class Rule:
         def tangent(y: Any, values: Any, ts: Any) -> Any:
             live = [k for k, t in enumerate(ts) if t is not None]
             options = {k: own_copy(v) for k, v in kwargs.items()}
-            series = any(isinstance(v, Dual) and v._tag >= tag for v in values)  # along which Taylor coefficients go
+            series = any(isinstance(v, Number) and v._tag >= tag for v in values)  # along which Taylor coefficients go
             point = Point(self, fill(values), options, [which[k] for k in live], y, np.inf if series else tag)
             return self.tangent(point, [ts[k] for k in live])
 
