@@ -271,7 +271,7 @@ def _slopes(primitives: list[Primitive], groups: list[list[Any]], given: list[An
     """Elements of the weights that f's values are not already, nor what is given."""
     known = {id(_base(x)): x for x in given}  # with x itself, so that no other gets its id
     for p in primitives:
-        known |= {id(_base(x)): x for x in map(plain, (*p.args, p.result))}
+        known.update((id(_base(x)), x) for x in map(plain, (*p.args, p.result)))
     elements = 0
     for p, nodes in zip(primitives, groups):
         for node in nodes:

@@ -324,7 +324,8 @@ class Join(Recorded):
 
 def _repeats(numbers: Any) -> int:
     """How many elements are added to others, since they come from the same one; the number 0 is no element."""
-    inside = np.ravel(numbers)[np.ravel(numbers) > 0]
+    flat = np.ravel(numbers)
+    inside = flat[flat > 0]
     return int(inside.size - np.unique(inside).size)
 
 
