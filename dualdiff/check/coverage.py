@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 from ..rules import special
+from ..show.text import Table
 
 __all__ = ["Coverage", "Row", "coverage"]
 
@@ -73,9 +74,9 @@ class Coverage(list[Row]):
 
     def __str__(self) -> str:
         counts = Counter((_package(row.function), row.kind) for row in self)
-        lines = [f"{'functions of':<14}" + "".join(f"{kind:>16}" for kind in KINDS)]
-        for package in dict.fromkeys(_package(row.function) for row in self):
-            lines.append(f"{package:<14}" + "".join(f"{counts[package, kind]:>16}" for kind in KINDS))
+        packages = dict.fromkeys(package for package, _ in counts)
+        table = [[package, *(str(counts[package, kind]) for kind in KINDS)] for package in packages]
+        lines = Table(["functions of", *KINDS], table).lines()
         for kind, title in KINDS.items():
             notes: dict[str, list[str]] = {}
             for row in self:
