@@ -32,7 +32,7 @@ def processes(method: str) -> Any:
 def pool(request: Any) -> Iterator[Any]:
     if request.param == "dask":
         distributed = pytest.importorskip("distributed")
-        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
         with cluster, distributed.Client(cluster) as client:
             yield client.get_executor()
     else:
