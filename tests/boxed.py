@@ -13,7 +13,7 @@ import numpy as np
 
 import dualdiff as dd
 from dualdiff.core import tangents
-from dualdiff.core.tangents import Structured
+from dualdiff.core.tangents import LinearMap, Structured
 from dualdiff.core.values import Shape, ndim
 from dualdiff.run.call import Call
 from tests.cases.tools import leaves
@@ -46,7 +46,10 @@ class Boxed(Structured):
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Boxed:
         return Boxed(tangents.contract(self.box, shape, sub, weight, weight_sub, out_sub))
 
-    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Boxed:
+    def scatter(self, numbers: Any, shape: Shape) -> Boxed:
+        return Boxed(tangents.scatter(self.box, numbers, shape))
+
+    def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Boxed:
         return Boxed(tangents.linear(self.box, shape, function, transpose))
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Boxed:

@@ -9,8 +9,9 @@ In nested derivatives the arrays here are themselves Duals of an outer derivativ
 they pass through. An operand without a tangent (a structural zero) is `None` in lists of tangents and costs nothing.
 
 The maps are: `combine` (a weighted sum, broadcast to a shape), `gather` and `join` (functions that only move elements),
-`total` (sum over axes), `contract` (an einsum against a constant) and `linear` (any other linear function of the last
-axes). Rules use nothing else, so a space that implements these five can run every rule.
+`total` (sum over axes), `scatter` (elements added up at given places), `contract` (an einsum against a constant) and
+`linear` (any other linear function of the last axes). Rules use nothing else, so a space that implements these can run
+every rule.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from typing import Any
 
 import numpy as np
 
-Shape = tuple[int, ...]
+from .number import Number
+from .values import Shape, in_memory, ndim, plain, shape_of
+
+LinearMap = Callable[[Any], Any]
 
 # ---------------------------------------------------------------- floating-point warnings of derivatives
 
@@ -56,7 +60,7 @@ else:  # pragma: no cover - a NumPy that keeps its error state elsewhere
 
 
 class Structured:
-    """Base of the tangent spaces that are more than an array: each implements the five maps, and assignment.
+    """Base of the tangent spaces that are more than an array: each implements the maps, and assignment.
 
     `combine`, `join` are class methods since they take several tangents of the space (`None` for a structural zero).
     """
@@ -81,7 +85,10 @@ class Structured:
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
         raise NotImplementedError
 
-    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+    def scatter(self, numbers: Any, shape: Shape) -> Any:
+        raise NotImplementedError
+
+    def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
         raise NotImplementedError
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
@@ -107,16 +114,19 @@ class Structured:
 # ---------------------------------------------------------------- helpers for dense tangents
 
 
-def ndim(t: Any) -> int:
-    """Number of axes of a float, an array or a Dual."""
-    return 0 if type(t) is float else getattr(t, "ndim", 0)
-
-
 def expand(t: Any, have: int, want: int) -> Any:
     """Give a dense tangent of a value with `have` axes the axes it needs to broadcast against `want` of them."""
     if have == want or ndim(t) == have:  # one direction broadcasts as it stands
         return t
     return t.reshape(t.shape[:1] + (1,) * (want - have) + t.shape[1:])
+
+
+def writable(x: Any, new: Any) -> Any:
+    """A C-contiguous copy of an array into which numbers like `new` can be stored: complex ones, or with tangents."""
+    dtype = np.result_type(x.dtype, getattr(new, "dtype", new))
+    if in_memory(new) or not in_memory(x):
+        return x.astype(dtype, order="C")
+    return np.zeros_like(new, shape=x.shape, dtype=dtype) + x
 
 
 def finite(w: Any) -> bool:
@@ -126,16 +136,16 @@ def finite(w: Any) -> bool:
         return cmath.isfinite(flat.dot(flat))  # one BLAS pass: a sixth of the price of np.isfinite(w).all()
     if isinstance(w, float | int):
         return w - w == 0
-    if hasattr(w, "tangent"):  # a Dual of an outer derivative
+    if isinstance(w, Number):  # a Dual of an outer derivative
         return finite(w.value) and finite(w.tangent)
     if isinstance(w, Structured):
         return True  # its own weights are looked at where they are applied
-    return bool(np.isfinite(w).all())
+    return bool(np.all(np.isfinite(w)))
 
 
 def clear(zero: Any, product: Any, keep: bool) -> Any:
     """`product`, set to 0 where `zero`: the strong zero. With `keep` an outer derivative of it stays."""
-    if keep and hasattr(product, "tangent"):
+    if keep and isinstance(product, Number):
         return product._with_value(clear(zero, product.value, keep))
     return np.where(zero, np.zeros((), getattr(product, "dtype", float)), product)[()]
 
@@ -156,7 +166,7 @@ def scale(t: Any, w: Any, select: bool = False, spare: bool = False) -> Any:
     if not known:
         zero = t == 0
         if np.any(zero):  # a plain 0 is no function of the outer variables either
-            product = clear(zero, product, hasattr(t, "tangent"))
+            product = clear(zero, product, isinstance(t, Number))
     if select and not finite(product):
         product = np.where(w == 0, np.zeros((), getattr(product, "dtype", float)), product)
     return product
@@ -193,14 +203,21 @@ def gather(t: Any, shape: Shape, move: Callable[[Any], Any], batched: Callable[[
         return move(t)
     if batched is not None:
         return batched(t)
-    return _numbered(t.reshape(len(t), -1), move(np.arange(1, t[0].size + 1).reshape(shape)))
+    return pick(t, len(shape), move(numbered(shape)))
 
 
-def _numbered(flat: Any, numbers: Any) -> Any:
-    """The elements of each row by their numbers from 1; a 0, with which a function has filled up, gives zero."""
-    moved = flat[:, numbers - 1]
-    empty = numbers == 0
-    return np.where(empty, np.zeros((), flat.dtype), moved) if np.any(empty) else moved
+def numbered(shape: Shape) -> Any:
+    """The numbers of an array's elements, from 1: what a function that moves elements does to these tells it all."""
+    return np.arange(1, prod(shape) + 1).reshape(shape)
+
+
+def pick(t: Any, n: int, numbers: Any) -> Any:
+    """The elements of these numbers, from 1, of the last n axes; a 0, with which a function has filled up, gives 0."""
+    lead, shape = shape_of(t)[: ndim(t) - n], shape_of(t)[ndim(t) - n :]
+    if not prod(shape):
+        return np.zeros_like(plain(t), shape=lead + shape_of(numbers))
+    moved, empty = np.reshape(t, (*lead, prod(shape)))[..., numbers - 1], numbers == 0
+    return np.where(empty, np.zeros((), moved.dtype), moved) if np.any(empty) else moved
 
 
 def join(
@@ -220,29 +237,76 @@ def join(
         lead = next(t for t in tangents if t is not None)
     many = ndim(lead) > len(shape)
     if many and batched is None:
-        offsets = np.cumsum([0] + [prod(s) for s in shapes])
-        flat = [t if t is not None else np.zeros((len(lead), *s), lead.dtype) for t, s in zip(tangents, shapes)]
-        numbers = [np.arange(a + 1, b + 1).reshape(s) for a, b, s in zip(offsets, offsets[1:], shapes)]
-        return _numbered(np.concatenate([t.reshape(len(lead), -1) for t in flat], axis=1), move(numbers))
-    p, dtype = (len(lead),) if many else (), getattr(lead, "dtype", float)
-    full = [t if t is not None else np.zeros(p + s, dtype) for t, s in zip(tangents, shapes)]
+        flat = [t.reshape(len(lead), prod(s)) for t, s in zip(tangents, shapes) if t is not None]
+        numbers, _ = numbered_parts(tangents, shapes)
+        return pick(np.concatenate(flat, axis=1), 1, move(numbers))
+    p = (len(lead),) if many else ()
+    full = [t if t is not None else np.zeros_like(plain(lead), shape=p + s) for t, s in zip(tangents, shapes)]
     return batched(full) if many and batched is not None else move(full)
+
+
+def numbered_parts(tangents: Sequence[Any], shapes: Sequence[Shape]) -> tuple[list[Any], list[int]]:
+    """The element numbers of several arrays, counted through, and where each ends; 0 where there is no tangent."""
+    numbers, end, ends = [], 0, []
+    for t, shape in zip(tangents, shapes):
+        numbers.append(np.zeros(shape, np.intp) if t is None else numbered(shape) + end)
+        end += 0 if t is None else prod(shape)
+        ends.append(end)
+    return numbers, ends
 
 
 def total(t: Any, shape: Shape, axes: Shape, keepdims: bool = False) -> Any:
     """The sum over `axes` (negative numbers) of a value of `shape`."""
     if isinstance(t, Structured):
         return t.total(shape, axes, keepdims)
-    return np.add.reduce(t, axis=axes, keepdims=keepdims) if axes else t
+    return summed(t, axes, keepdims) if axes else t
 
 
-def linear(t: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+def summed(t: Any, axes: Shape, keepdims: bool = False) -> Any:
+    """A sum over axes; of an ndarray by the shorter way."""
+    return np.add.reduce(t, axes, None, None, keepdims) if type(t) is np.ndarray else np.sum(t, axes, keepdims=keepdims)
+
+
+def scatter(t: Any, numbers: Any, shape: Shape) -> Any:
+    """The elements of the last axes added into zeros of `shape` at these flat numbers from 1; at 0 they are dropped."""
+    if isinstance(t, Structured):
+        return t.scatter(numbers, shape)
+    if isinstance(t, Number):  # of an outer derivative, which knows the rule of this function
+        return t.__array_function__(scatter, (type(t),), (t, numbers, shape), {})  # type: ignore[attr-defined]
+    lead, at = shape_of(t)[: ndim(t) - ndim(numbers)], np.ravel(numbers)
+    flat = np.reshape(t, (*lead, at.size))
+    if not isinstance(flat, np.ndarray):
+        return _scattered(flat, at, shape)
+    if flat.dtype.kind == "c":
+        return scatter(t.real, numbers, shape) + 1j * scatter(t.imag, numbers, shape)
+    n = prod(shape) + 1
+    if at.size < 2 or (lead and np.bincount(at)[1:].max(initial=0) < 2):
+        made = np.zeros((*lead, n))
+        made[..., at] = flat
+        return made[..., 1:].reshape(lead + shape)
+    rows = [np.bincount(at, row, n)[1:] for row in flat.reshape(prod(lead), at.size)]
+    return (rows[0] if len(rows) == 1 else np.array(rows)).reshape(lead + shape)
+
+
+def _scattered(flat: Any, at: Any, shape: Shape) -> Any:
+    """The same for arrays of which no more is known than that NumPy's functions take them."""
+    order = np.argsort(at, kind="stable")
+    order = order[np.searchsorted(at[order], 1) :]
+    places, starts = np.unique(at[order], return_index=True)
+    source = np.zeros(prod(shape), np.intp)
+    source[places - 1] = np.arange(1, places.size + 1)
+    sums = np.add.reduceat(flat[..., order], starts, axis=-1) if order.size else flat[..., :0]
+    return pick(sums, 1, source.reshape(shape))
+
+
+def linear(t: Any, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
     """Any linear function of the last axes, over which leading axes pass, with its transpose for reverse mode.
 
     The transpose is that of the real inner product Re(conj(a) * b), so that conj, real and imag are linear as well.
+    If the function multiplies the last axis by a SciPy sparse matrix, in CSR form, `matrix` is that.
     """
     if isinstance(t, Structured):
-        return t.linear(shape, function, transpose)
+        return t.linear(shape, function, transpose, matrix)
     return function(t)
 
 

@@ -42,7 +42,7 @@ def shape_of(x: Any) -> Shape:
 
 def ndim(x: Any) -> int:
     """Number of axes of an array-like that may be a number with a tangent."""
-    if type(x) is float:
+    if type(x) is float or type(x) is int:
         return 0
     try:
         return x.ndim  # type: ignore[no-any-return]
@@ -70,6 +70,12 @@ def is_array(x: Any) -> bool:
     if kind is float or isinstance(x, Number):
         return isinstance(x, NumberArray)
     return hasattr(kind, "__array_function__") and not isinstance(x, np.generic)
+
+
+def in_memory(x: Any) -> bool:
+    """Whether x is a number or an array of NumPy's own, into whose memory results can be written."""
+    kind = type(x)
+    return kind is np.ndarray or kind is float or isinstance(x, np.ndarray | np.generic | float | int | complex)
 
 
 def is_view(y: Any, x: Any) -> bool:

@@ -28,6 +28,7 @@ def product(a: Any, b: Any) -> Any:
 
 def _along_last(matrix: Any, x: Any) -> Plan:
     """sum_j matrix[i, j] * x[..., j]."""
+
     def times(m: Any, v: Any) -> Any:
         flat = v.reshape(-1, shape_of(v)[-1]) if ndim(v) > 1 else v
         result = (m @ flat.T).T if ndim(v) > 1 else m @ flat
@@ -36,11 +37,10 @@ def _along_last(matrix: Any, x: Any) -> Plan:
     def forward(v: Any) -> Any:
         return times(matrix, v)
 
-    forward.matrix = matrix  # type: ignore[attr-defined]  # spaces that keep structure look at it
     def backward(c: Any) -> Any:
         return times(matrix.conj().T.tocsr(), c)
 
-    return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward))
+    return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward, matrix))
 
 
 FOREIGN[np.matmul] = product

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.table import Plan, refuse_out, rule
-from ..core.tangents import linear
+from ..core.tangents import scatter
 from ..core.values import ndim, plain, shape_of
-from ..core.values import ndim as directions
 from .ordering import array_of, fitted
 from .reductions import root
 
@@ -156,12 +155,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """Linear in the weights; x itself holds integers."""
     if weights is None:
         return np.bincount(x, minlength=minlength)
-    x = plain(x)
-
-    def forward(t: Any) -> Any:
-        return np.stack([forward(row) for row in t]) if directions(t) > 1 else np.bincount(x, t, minlength)
-
-    return Plan((weights,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, lambda c: c[..., x]))
+    x = np.asarray(plain(x))
+    return Plan((weights,), lambda w: np.bincount(x, w, minlength), lambda y, _, t: scatter(t[0], x + 1, shape_of(y)))
 
 
 @rule(np.histogram_bin_edges)

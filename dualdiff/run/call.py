@@ -16,7 +16,8 @@ from ..core.making import numeric, wrap
 from ..core.number import Number, end, leaked, start
 from ..core.pytree import flatten
 from ..core.values import dtype_of, is_array, is_complex, plain, shape_of, size_of
-from ..spaces.rowlocal import RowLocal, Space
+from ..spaces.rowlocal import RowLocal
+from ..spaces.selection import Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array

@@ -15,12 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import engine
-from ..core.dual import Dual
-from ..core.making import as_array, buffer
-from ..core.table import Move, Plan
-from ..core.tangents import finite, hush, linear, unhush
-from ..core.values import Shape, plain, shape_of
+from ..core.tangents import finite, hush, summed, unhush
+from ..core.values import Shape, is_complex, plain, shape_of
 
 
 class Cotangents:
@@ -55,7 +51,7 @@ class Cotangents:
     def _run(self) -> Cotangents:
         for node, seed in zip(self.outputs, self.seeds):
             if node is not None and seed is not None:
-                self.add(node, (np.asarray(plain(seed)) != 0) * 1.0 if self.masks else seed)
+                self.add(node, (plain(seed) != 0) * 1.0 if self.masks else seed)
         for node in self.nodes:
             if not node.parents:
                 continue
@@ -115,8 +111,7 @@ def alike(a: Any, b: Any) -> bool:
 
 def real(ct: Any) -> Any:
     """The part of a cotangent that belongs to a real value."""
-    complex_ = ct.dtype.kind == "c" if hasattr(ct, "dtype") else type(ct) is complex
-    return ct.real if complex_ else ct
+    return ct.real if is_complex(ct) else ct
 
 
 def order(outputs: Iterable[Any]) -> list[Any]:
@@ -143,63 +138,4 @@ def unbroadcast(ct: Any, n: int, shape: Shape) -> Any:
     if not axes:
         return ct
     lead = len(have) - n
-    return np.add.reduce(ct, axis=axes, keepdims=True).reshape(have[:lead] + shape) if lead or shape else np.sum(ct)
-
-
-def scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
-    """Add the elements of ct into zeros of `shape` at flat numbers from 1, those numbered 0 nowhere.
-
-    Derivatives of cotangents pass through it in either mode: where no number occurs twice it only moves elements, else
-    it is a linear function whose transpose takes them back.
-    """
-    if not isinstance(ct, Dual):
-        return _scatter(ct, numbers, shape)
-    n, at = prod(shape), np.ravel(numbers)
-    if ndim(ct) == ndim(numbers):
-        source = np.zeros(n + 1, np.intp)
-        source[at] = np.arange(1, at.size + 1)
-        if np.count_nonzero(source[1:]) == np.count_nonzero(at):
-            places = source[1:].reshape(shape)
-            empty = places == 0
-
-            def move(v: Any) -> Any:
-                return np.where(empty, np.zeros((), v.dtype), np.reshape(v, -1)[places - 1])
-
-            return engine.finish(Move(as_array(ct), move))
-    back, there = (lambda t: gathered(t, numbers, len(shape))), (lambda t: _scatter(t, numbers, shape))
-    there.scatter = numbers, shape  # type: ignore[attr-defined]  # spaces that keep structure look at it
-    tangent = lambda y, vs, ts: linear(ts[0], shape_of(vs[0]), there, back)
-    return engine.finish(Plan((ct,), lambda v: scatter(v, numbers, shape), tangent))
-
-
-def _scatter(ct: Any, numbers: Any, shape: Shape) -> Any:
-    if isinstance(ct, Dual):
-        return scatter(ct, numbers, shape)
-    ct, n, at = np.asarray(ct), prod(shape) + 1, np.ravel(numbers)
-    if ct.dtype.kind == "c":
-        return _scatter(ct.real, numbers, shape) + 1j * _scatter(ct.imag, numbers, shape)
-    lead = ct.shape[: ct.ndim - np.ndim(numbers)]
-    rows = ct.reshape(prod(lead), -1)
-    sums = [np.bincount(at, row, n)[1:] for row in rows]
-    made = sums[0] if len(sums) == 1 else np.array(sums).reshape(len(sums), n - 1)
-    return made.reshape(lead + shape)
-
-
-def gathered(t: Any, numbers: Any, n: int) -> Any:
-    lead = shape_of(t)[: ndim(t) - n]
-    moved = np.reshape(t, (*lead, -1))[..., np.asarray(numbers) - 1]
-    return np.where(np.asarray(numbers) == 0, 0.0, moved) if np.any(np.asarray(numbers) == 0) else moved
-
-
-def writable(v: Any, new: Any) -> Any:
-    """A C-contiguous copy of an array into which numbers like `new` can be stored, with tangents or complex ones."""
-    v = v.astype(np.result_type(v.dtype, getattr(new, "dtype", new)), order="C")
-    return buffer(new, v) if isinstance(new, Dual) and not isinstance(v, Dual) else v
-
-
-def ndim(x: Any) -> int:
-    return len(shape_of(x))
-
-
-def size(x: Any) -> int:
-    return prod(shape_of(x))
+    return np.reshape(summed(ct, axes, keepdims=True), have[:lead] + shape) if lead or shape else np.sum(ct)

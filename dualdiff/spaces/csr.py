@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..core import tangents as maps
-from ..core.dual import Dual
 from ..core.errors import structure_lost
-from ..core.tangents import Structured, scale
-from ..core.values import Shape
+from ..core.tangents import LinearMap, Structured, numbered, numbered_parts, pick, scale
+from ..core.values import Shape, in_memory, ndim
+from .selection import counted_on
 
 MOST = 2**25  # elements that a matrix may have
 
@@ -32,7 +32,7 @@ class SparseRows(Structured):
     @classmethod
     def of_terms(cls, space: Any, shape: Shape, terms: Sequence[tuple[Any, Any]]) -> SparseRows:
         """Of row-local terms, summed over their axes behind `shape`."""
-        if sum(s.size for s, _ in terms) > MOST or any(isinstance(w, Dual) for _, w in terms):
+        if sum(s.size for s, _ in terms) > MOST or not all(in_memory(w) for _, w in terms):
             raise structure_lost(prod(shape), space.n)
         parts = []
         for s, w in terms:
@@ -49,8 +49,8 @@ class SparseRows(Structured):
         parts = []
         for t, have, w in terms:
             t = t.rows()
-            m = t.matrix if have == shape else t._picked(np.broadcast_to(_numbers(have), shape))
-            if isinstance(w, Dual):
+            m = t.matrix if have == shape else t._picked(np.broadcast_to(numbered(have), shape))
+            if not in_memory(w):
                 raise structure_lost(prod(shape), t.space.n)
             rows, data = np.repeat(np.arange(prod(shape)), np.diff(m.indptr)), m.data
             if type(w) is not int or w != 1:
@@ -64,47 +64,44 @@ class SparseRows(Structured):
         from scipy.sparse import vstack
 
         space = next(t for t in parts if t is not None).space
-        whole, numbers, at = [], [], 1
-        for t, shape in zip(parts, shapes):
-            size = 0 if t is None else prod(shape)
-            numbers.append(np.arange(at, at + size).reshape(shape) if size else np.zeros(shape, int))
-            whole += [] if t is None else [t.rows().matrix]
-            at += size
+        numbers, ends = numbered_parts(parts, shapes)
         moved = move(numbers)
-        stacked = cls(space, (at - 1,), vstack(whole, format="csr"))
+        stacked = cls(space, (ends[-1],), vstack([t.rows().matrix for t in parts if t is not None], format="csr"))
         return cls(space, moved.shape, stacked._picked(moved))
 
     def gather(self, shape: Shape, move: Callable[[Any], Any]) -> Any:
-        moved = np.asarray(move(_numbers(shape)))
+        moved = np.asarray(move(numbered(shape)))
         return SparseRows(self.space, moved.shape, self._picked(moved))
 
     def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
         to = np.add.reduce(np.zeros(shape), axis=axes, keepdims=True).shape if axes else shape
-        made = self._sent(np.broadcast_to(_numbers(to), shape), to)
+        made = self._sent(np.broadcast_to(numbered(to), shape), to)
         made.shape = to if keepdims else tuple(d for k, d in enumerate(shape) if k - len(shape) not in axes)
         return made
 
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
         return maps.contract(self.dense(), shape, sub, weight, weight_sub, out_sub)
 
-    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
-        numbers, to = getattr(function, "scatter", (None, ()))
-        if numbers is not None and np.shape(numbers) == shape:
-            return self._sent(np.asarray(numbers), to)
+    def scatter(self, numbers: Any, shape: Shape) -> Any:
+        lead = self.shape[: len(self.shape) - ndim(numbers)]
+        return self._sent(counted_on(lead, numbers[(None,) * len(lead)], prod(shape)), lead + shape)
+
+    def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
         if function in (np.real, np.imag, np.conjugate):
             m = self.matrix
             return SparseRows(self.space, shape, type(m)((function(m.data), m.indices, m.indptr), shape=m.shape))
-        if hasattr(function, "matrix") and len(shape) == 1:
-            return SparseRows(self.space, (function.matrix.shape[0],), (function.matrix @ self.matrix).tocsr())
+        if matrix is not None and len(shape) == 1:
+            return SparseRows(self.space, (matrix.shape[0],), (matrix @ self.matrix).tocsr())
         return function(self.dense())
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
-        kept, placed = _numbers(shape).ravel(), np.zeros(prod(shape), int)
+        kept, placed = numbered(shape).ravel(), np.zeros(prod(shape), int)
         kept[numbers] = 0
         parts = [(SparseRows(self.space, shape, self._picked(kept)), shape, 1)]
         if new is not None:
-            placed[numbers] = _numbers(np.shape(numbers))
-            parts.append((maps.gather(new, np.shape(numbers), lambda v: _at(v, placed.reshape(shape))), shape, 1))
+            placed[numbers] = numbered(np.shape(numbers))
+            new = maps.gather(new, np.shape(numbers), lambda v: pick(v, ndim(numbers), placed.reshape(shape)))
+            parts.append((new, shape, 1))
         return maps.combine(parts, shape)
 
     def zeros(self, value: Any) -> Any:
@@ -136,17 +133,8 @@ class SparseRows(Structured):
         return SparseRows(self.space, shape, _made(parts, prod(shape), self.space))
 
 
-def _at(v: Any, numbers: Any) -> Any:
-    """The elements of these numbers from 1; 0 gives 0."""
-    return np.where(numbers > 0, np.ravel(v)[numbers - 1], np.zeros((), np.asarray(v).dtype))
-
-
 def _dense(t: Any) -> Any:
     return t.dense() if isinstance(t, Structured) else t
-
-
-def _numbers(shape: Shape) -> Any:
-    return np.arange(1, prod(shape) + 1).reshape(shape)
 
 
 def _made(parts: Sequence[tuple[Any, Any, Any]], m: int, space: Any) -> Any:

@@ -15,12 +15,25 @@ from typing import Any
 import numpy as np
 
 from ..core import engine
-from ..core.dual import Dual
 from ..core.making import as_array
+from ..core.number import Number
 from ..core.table import Move
-from ..core.tangents import Structured, clear, combine, contract, finite, total
-from ..core.values import Shape, ndim, plain, shape_of
-from .cotangents import Cotangents, alike, gathered, scatter, size, unbroadcast, writable
+from ..core.tangents import (
+    LinearMap,
+    Structured,
+    clear,
+    combine,
+    contract,
+    finite,
+    numbered,
+    numbered_parts,
+    pick,
+    scatter,
+    total,
+    writable,
+)
+from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
+from .cotangents import Cotangents, alike, unbroadcast
 
 _serial = itertools.count()
 
@@ -38,18 +51,18 @@ class Tape:
 
     def keep(self, w: Any) -> Any:
         """A copy of a constant that its owner may change later; the same copy as long as it has not been changed."""
-        if w.size <= 64 or isinstance(w, Dual):
+        if w.size <= 64 or isinstance(w, Number):
             return w.copy()
         have = self.constants.get(id(w))
         if have is None or have[0] is not w or not np.array_equal(have[1], w):
             have = self.constants[id(w)] = (w, w.copy())
         return have[1]
 
-    def count_from_one(self, shape: Shape) -> Any:
-        """The element numbers of an array, from 1: what a function that moves elements does to these tells it all."""
+    def numbered(self, shape: Shape) -> Any:
+        """`tangents.numbered`, made once for each shape."""
         numbers = self.numbers.get(shape)
         if numbers is None:
-            numbers = self.numbers[shape] = np.arange(1, prod(shape) + 1).reshape(shape)
+            numbers = self.numbers[shape] = numbered(shape)
             numbers.flags.writeable = False
         return numbers
 
@@ -105,7 +118,10 @@ class Recorded(Structured):
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
         return Contract(self, shape, sub, weight, weight_sub, out_sub)
 
-    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Any:
+    def scatter(self, numbers: Any, shape: Shape) -> Any:
+        return Scatter(self, numbers, shape)
+
+    def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
         return Linear(self, shape, function, transpose)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
@@ -119,7 +135,7 @@ class Recorded(Structured):
 
     def note(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
         v, tape = result.value, self.tape
-        if type(v) is not float and (v.dtype.kind == "c" if hasattr(v, "dtype") else type(v) is complex):
+        if type(v) is not float and is_complex(v):
             tape.complex = self.complex = True
         else:
             self.complex = False
@@ -175,7 +191,7 @@ class Combine(Recorded):
             elif cts.careful:
                 part, mine = self._weigh(ct, w, cts), not cts.masks
             else:
-                if type(w) is not float and (w.dtype.kind == "c" if hasattr(w, "dtype") else type(w) is complex):
+                if type(w) is not float and is_complex(w):
                     w = np.conj(w)
                 part = ct * w if keeps or k < last or not alike(ct, w) else np.multiply(ct, w, out=ct)
             if shapes[k] != self.shape:
@@ -185,13 +201,13 @@ class Combine(Recorded):
     def _weigh(self, ct: Any, w: Any, cts: Cotangents) -> Any:
         """The product where a zero may meet what is not finite; for masks, where there is one."""
         if cts.masks:
-            return ct * (np.asarray(plain(w)) != 0) if self.select else ct
+            return ct * (plain(w) != 0) if self.select else ct
         product = ct * np.conj(w)
         if finite(product):
             return product
-        zero, hidden = np.broadcast_to(np.asarray(plain(w) == 0), shape_of(product)), plain(ct) == 0
+        zero, hidden = np.broadcast_to(plain(w) == 0, shape_of(product)), plain(ct) == 0
         if np.any(zero):
-            product = clear(zero, product, hasattr(w, "tangent"))
+            product = clear(zero, product, isinstance(w, Number))
         return clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
 
 
@@ -208,6 +224,7 @@ class Gather(Recorded):
         self.shape = shape
         self.move: Any = None
         self.numbers: Any = None
+        self.reshapes = False
         if shape:
             probe = np.empty(shape, np.int8)
             seen = move(probe)
@@ -216,7 +233,8 @@ class Gather(Recorded):
                 self.ndim = seen.ndim  # a view: the transpose writes through it
                 self.reshapes = seen.size == probe.size and seen.flags.c_contiguous
                 return
-        self.numbers = move(self.tape.count_from_one(shape))
+        self.numbers = move(self.tape.numbered(shape))
+        self.ndim = self.numbers.ndim
 
     def held(self) -> Iterable[Any]:
         return () if self.numbers is None else (self.numbers,)
@@ -226,47 +244,45 @@ class Gather(Recorded):
 
     def handed(self) -> list[int]:
         numbers = self.numbers if self.move is None else self.move(np.empty(self.shape, np.int8))
-        return [min(size(numbers), prod(self.shape))]
+        return [min(size_of(numbers), prod(self.shape))]
 
     def push(self, ts: Sequence[Any]) -> Any:
-        numbers = self.numbers if self.move is None else self.move(self.tape.count_from_one(self.shape))
-        return gathered(ts[0], numbers, len(self.shape))
+        numbers = self.numbers if self.move is None else self.move(self.tape.numbered(self.shape))
+        return pick(ts[0], len(self.shape), numbers)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         (parent,) = self.parents
-        if self.move is not None:
-            lead = shape_of(ct)[: ndim(ct) - self.ndim]
-            if self.reshapes:
-                cts.add(parent, np.reshape(ct, lead + self.shape))
-            elif isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
-                cts.add(parent, self.place(ct), True)
-            elif 0 not in lead:
-                view = _view(self.move, cts.room(parent, lead + self.shape, np.result_type(ct)), len(lead))
-                view += ct
-            return
-        numbers = self.numbers
-        small = size(numbers) * 4 < prod(self.shape)
-        if not small or isinstance(ct, Dual) or isinstance(cts.of.get(parent), Dual):
-            cts.add(parent, scatter(ct, numbers, self.shape), True)
-            return
-        lead = shape_of(ct)[: ndim(ct) - ndim(numbers)]
-        have = cts.room(parent, lead + self.shape, np.result_type(ct))
-        if not lead and not ndim(numbers):
-            if numbers:
-                have.reshape(-1)[numbers - 1] += ct
-            return
-        rows = have.reshape(*lead, -1)
-        at = np.asarray(numbers).ravel()
-        flat = np.asarray(ct).reshape(*lead, -1)
-        inside = at > 0
-        if not inside.all():
-            at, flat = at[inside], flat[..., inside]
-        np.add.at(rows, (..., at - 1), flat)
+        have = cts.of.get(parent)
+        lead = shape_of(ct)[: ndim(ct) - self.ndim]
+        if self.reshapes:
+            cts.add(parent, np.reshape(ct, lead + self.shape))
+        elif (self.move is None and size_of(self.numbers) * 4 >= prod(self.shape)) or not (
+            in_memory(ct) and (have is None or in_memory(have))
+        ):
+            cts.add(parent, self.placed(ct), True)
+        elif 0 not in lead:
+            self._add(cts.room(parent, lead + self.shape, np.result_type(ct)), ct, lead)
 
-    def place(self, ct: Any) -> Any:
-        """Zeros with ct where the view looks: a function that moves elements, in either mode of an outer derivative."""
-        if isinstance(ct, Dual):
-            return engine.finish(Move(as_array(ct), self.place, self.place))
+    def _add(self, out: Any, ct: Any, lead: Shape) -> None:
+        """Add the cotangent to where the elements came from, in an array that is C-contiguous."""
+        if self.move is not None:
+            view = _view(self.move, out, len(lead))
+            view += ct
+        elif not lead and not self.ndim:
+            if self.numbers:
+                out.reshape(-1)[self.numbers - 1] += ct
+        else:
+            inside = self.numbers > 0
+            np.add.at(out.reshape(*lead, -1), (..., self.numbers[inside] - 1), ct[..., inside])
+
+    def placed(self, ct: Any) -> Any:
+        """Zeros with the cotangent where the elements came from: of a view, a function that moves elements as well."""
+        if self.move is None:
+            return scatter(ct, self.numbers, self.shape)
+        if isinstance(ct, Number):
+            return engine.finish(Move(as_array(ct), self.placed, self.placed))
+        if not in_memory(ct):
+            return scatter(ct, self.move(self.tape.numbered(self.shape)), self.shape)
         lead = ct.shape[: ct.ndim - self.ndim]
         out = np.zeros(lead + self.shape, ct.dtype)
         if 0 not in lead:
@@ -288,17 +304,10 @@ class Join(Recorded):
     __slots__ = ("numbers", "shapes", "where")
 
     def __init__(self, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> None:
-        at, numbers, self.where, parents = 1, [], [], []
-        for t, shape in zip(tangents, shapes):
-            n = prod(shape)
-            if t is None:
-                numbers.append(np.zeros(shape, np.intp))
-                continue
-            numbers.append(np.arange(at, at + n).reshape(shape))
-            self.where.append((at - 1, at - 1 + n, shape))
-            parents.append(t)
-            at += n
-        Recorded.__init__(self, parents[0].tape, tuple(parents))
+        parents = tuple([t for t in tangents if t is not None])
+        Recorded.__init__(self, parents[0].tape, parents)
+        numbers, ends = numbered_parts(tangents, shapes)
+        self.where = [(end - prod(s), end, s) for t, s, end in zip(tangents, shapes, ends) if t is not None]
         self.numbers = move(numbers)
 
     def held(self) -> Iterable[Any]:
@@ -313,7 +322,7 @@ class Join(Recorded):
     def push(self, ts: Sequence[Any]) -> Any:
         p = next(len(t) for t in ts if t is not None)
         flat = [np.zeros((p, b - a)) if t is None else t.reshape(p, -1) for t, (a, b, _) in zip(ts, self.where)]
-        return gathered(np.concatenate(flat, axis=1), self.numbers, 1)
+        return pick(np.concatenate(flat, axis=1), 1, self.numbers)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         flat = scatter(ct, self.numbers, (self.where[-1][1],))
@@ -359,6 +368,31 @@ class Total(Recorded):
             cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape))
 
 
+class Scatter(Recorded):
+    """Elements added up at given places, whose cotangents each of them gets."""
+
+    __slots__ = ("numbers", "shape")
+
+    def __init__(self, parent: Any, numbers: Any, shape: Shape) -> None:
+        Recorded.__init__(self, parent.tape, (parent,))
+        self.numbers, self.shape = numbers, shape
+
+    def held(self) -> Iterable[Any]:
+        return (self.numbers,)
+
+    def cost(self) -> tuple[int, int]:
+        return _repeats(self.numbers), 0
+
+    def handed(self) -> list[int]:
+        return [size_of(self.numbers)]
+
+    def push(self, ts: Sequence[Any]) -> Any:
+        return scatter(ts[0], self.numbers, self.shape)
+
+    def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
+        cts.add(self.parents[0], pick(ct, len(self.shape), self.numbers)[()])
+
+
 class Contract(Recorded):
     """A product with a constant: the cotangent is multiplied by the same constant, from the other side."""
 
@@ -387,33 +421,36 @@ class Contract(Recorded):
         return contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
-        w = np.conj(self.weight) if np.iscomplexobj(plain(self.weight)) else self.weight
+        w = np.conj(self.weight) if is_complex(plain(self.weight)) else self.weight
         if cts.masks:
             w = np.ones(shape_of(w))
-        many = ndim(ct) > len(self.out)
-        batch = "Z" if many else ""
-        sub = "".join(dict.fromkeys(c for c in self.sub if c in self.out or c in self.weight_sub))
+        batch = "Z" if ndim(ct) > len(self.out) else ""
+        letters = "".join(dict.fromkeys(self.sub))
+        met = "".join([c for c in letters if c in self.out or c in self.weight_sub])
         # Zeros of the weight are strong against infinite cotangents: forward, they stop the tangent before it is one.
-        part = contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + sub)
+        part = contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + met)
         if cts.careful and not finite(w):
-            structural = (plain(ct) == 0) & ~cts.active(self)
-            if np.any(structural):
-                moving = np.where(structural, 0.0, 1.0)
-                kept = np.where(np.isfinite(plain(w)), w, 0.0)
-                odd = (~np.isfinite(plain(w))) * 1.0
-                hit = np.einsum(f"{batch}{self.out},{self.weight_sub}->{batch}{sub}", moving, odd) > 0
-                rest = contract(kept, shape_of(kept), self.weight_sub, ct, batch + self.out, batch + sub)
-                part = np.where(hit, part, rest)
-        lead, letters = shape_of(part)[: len(batch)], "".join(dict.fromkeys(self.sub))
-        have, sizes = dict(zip(sub, shape_of(part)[len(batch) :])), dict(zip(self.sub, self.shape))
-        if sub != letters:  # letters that were only summed over
-            part = np.reshape(part, lead + tuple(have.get(c, 1) for c in letters))
-            part = np.broadcast_to(part, lead + tuple(have.get(c, sizes[c]) for c in letters))
-        part = unbroadcast(part, len(letters), tuple(sizes[c] for c in letters))
+            part = self._with_structural_zeros(part, w, ct, cts, batch, met)
+        sizes, lead = dict(zip(self.sub, self.shape)), shape_of(part)[: len(batch)]
+        if met != letters:  # the others were only summed over: the cotangent is the same all along their axes
+            have = dict(zip(met, shape_of(part)[len(batch) :]))
+            part = np.reshape(part, lead + tuple([have.get(c, 1) for c in letters]))
+            part = np.broadcast_to(part, lead + tuple([have.get(c, sizes[c]) for c in letters]))
+        part = unbroadcast(part, len(letters), tuple([sizes[c] for c in letters]))
         if letters != self.sub:  # a diagonal was taken
-            numbers = np.einsum(f"{self.sub}->{letters}", self.tape.count_from_one(self.shape))
-            part = scatter(part, numbers, self.shape)
+            part = scatter(part, np.einsum(f"{self.sub}->{letters}", self.tape.numbered(self.shape)), self.shape)
         cts.add(self.parents[0], part)
+
+    def _with_structural_zeros(self, part: Any, w: Any, ct: Any, cts: Cotangents, batch: str, met: str) -> Any:
+        """The product; without those infinite and NaN weights that meet only structural zeros of the cotangent."""
+        structural = (plain(ct) == 0) & ~cts.active(self)
+        if not np.any(structural):
+            return part
+        odd = ~np.isfinite(plain(w))
+        moving = np.where(structural, 0.0, 1.0)
+        hit = np.einsum(f"{batch}{self.out},{self.weight_sub}->{batch}{met}", moving, odd * 1.0) > 0
+        kept = np.where(odd, 0.0, w)
+        return np.where(hit, part, contract(kept, shape_of(kept), self.weight_sub, ct, batch + self.out, batch + met))
 
 
 class Linear(Recorded):
@@ -421,9 +458,7 @@ class Linear(Recorded):
 
     __slots__ = ("function", "shape", "transpose")
 
-    def __init__(
-        self, parent: Any, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, parent: Any, shape: Shape, function: LinearMap, transpose: LinearMap) -> None:
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.function, self.transpose = shape, function, transpose
 
@@ -435,7 +470,7 @@ class Linear(Recorded):
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         if cts.masks:  # weights that do not cancel show what the function reaches
-            ct = ct * (1.0 + 0.1 * np.modf(np.arange(1.0, size(ct) + 1) * 0.6180339887)[0].reshape(shape_of(ct)))
+            ct = ct * (1.0 + 0.1 * np.modf(np.arange(1.0, size_of(ct) + 1) * 0.6180339887)[0].reshape(shape_of(ct)))
             cts.add(self.parents[0], (self.transpose(ct) != 0) * 1.0)
         else:
             cts.add(self.parents[0], self.transpose(ct))
@@ -454,7 +489,7 @@ class Put(Recorded):
         return (self.numbers,)
 
     def handed(self) -> list[int]:
-        return [prod(self.shape), size(self.numbers)][: len(self.parents)]
+        return [prod(self.shape), size_of(self.numbers)][: len(self.parents)]
 
     def push(self, ts: Sequence[Any]) -> Any:
         old, new = (*ts, None)[:2]
@@ -466,27 +501,27 @@ class Put(Recorded):
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         lead = shape_of(ct)[: ndim(ct) - len(self.shape)]
-        flat = ct.reshape(*lead, -1)
+        flat = np.reshape(ct, (*lead, prod(self.shape)))
         if len(self.parents) > 1:
-            part = flat[..., self.numbers]
-            if ndim(self.numbers) and size(self.numbers):
-                last, each = np.empty(prod(self.shape), np.intp), np.arange(size(self.numbers))
-                each = each.reshape(self.numbers.shape)
-                last[self.numbers] = each  # of elements written more than once, the last stays
-                part = np.where(last[self.numbers] == each, part, 0.0)
-            else:
-                part = part.copy()[()]
-            cts.add(self.parents[1], part)
-        if isinstance(ct, Dual) and not lead and not isinstance(ct.tangent, Structured):
-            rest: Any = ct if ours else ct.copy()
-            rest[np.unravel_index(self.numbers, self.shape)] = 0.0
-            cts.add(self.parents[0], rest, True)
-            return
-        if isinstance(flat, Dual):
-            kept = np.ones(prod(self.shape))
-            kept[self.numbers] = 0.0
-            flat = np.where(kept == 1, flat, 0.0)
-        else:
+            cts.add(self.parents[1], self._written(flat))
+        if in_memory(ct):
             flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
             flat[..., self.numbers] = 0
-        cts.add(self.parents[0], flat.reshape(lead + self.shape), True)
+            ct = flat.reshape(lead + self.shape)
+        elif isinstance(ct, Number) and not lead and not isinstance(ct.tangent, Structured):
+            ct = ct if ours else ct.copy()
+            ct[np.unravel_index(self.numbers, self.shape)] = 0.0
+        else:
+            kept = np.ones(prod(self.shape), bool)
+            kept[self.numbers] = False
+            ct = np.where(kept.reshape(self.shape), ct, 0.0)
+        cts.add(self.parents[0], ct, True)
+
+    def _written(self, flat: Any) -> Any:
+        """The cotangents of the elements written: where one place was written more than once, the last stays."""
+        part = flat[..., self.numbers]
+        if not size_of(self.numbers) or not ndim(self.numbers):
+            return part.copy()[()]
+        last, each = np.empty(prod(self.shape), np.intp), np.arange(self.numbers.size).reshape(self.numbers.shape)
+        last[self.numbers] = each
+        return np.where(last[self.numbers] == each, part, 0.0)

@@ -11,7 +11,7 @@ from ..core.number import Number
 from ..core.values import dtype_of, is_complex, shape_of, size_of
 from ..run.call import SEED_BYTES, Call, check_holomorphic, local_sweep, with_directions
 from ..spaces.csr import SparseRows
-from ..spaces.rowlocal import RowLocal, _full
+from ..spaces.rowlocal import RowLocal, full_weight
 
 BLOCK = 8192  # rows that are laid out at once, so that they stay in the cache
 
@@ -93,7 +93,7 @@ def _laid_out(t: RowLocal, m: int, dtype: Any, numbers: Any) -> tuple[Any, Any]:
     In each block of rows the terms stand in the order of their columns in the middle row: mostly in that of all.
     """
     data, columns = np.empty((m, len(t.terms)), dtype), np.empty((m, len(t.terms)), numbers)
-    flat = [(s.reshape(-1), _full(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in t.terms]
+    flat = [(s.reshape(-1), full_weight(w, t.shape).reshape(-1) if np.ndim(w) else w) for s, w in t.terms]
     for start in range(0, m, BLOCK):
         rows = slice(start, start + BLOCK)
         middle = min(start + BLOCK // 2, m - 1)

@@ -27,11 +27,10 @@ from ..core.elementwise import slope
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import as_array, wrap
 from ..core.table import ELEMENTWISE, Elementwise
-from ..core.tangents import Structured, clear, finite, hush, scale, unhush
+from ..core.tangents import LinearMap, Structured, clear, finite, hush, scale, unhush, writable
 from ..core.values import Shape, dtype_of, is_complex, plain, shape_of, size_of
 from ..run.call import Call, Function, check_holomorphic, number
 from ..run.checks import check_function, check_order, fitting
-from ..spaces.cotangents import writable
 
 __all__ = ["taylor"]
 
@@ -126,7 +125,10 @@ class Series(Structured):
         w0, w = weight.value, weight.tangent
         return Series(self.jets, lambda k: times(self[k], w0) + sum(map(times, self.below(k), w.below(k)[::-1])))
 
-    def linear(self, shape: Shape, function: Callable[[Any], Any], transpose: Callable[[Any], Any]) -> Series:
+    def scatter(self, numbers: Any, shape: Shape) -> Series:
+        return Series(self.jets, lambda k: tangents.scatter(_array(self[k]), numbers, shape))
+
+    def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Series:
         start = len(self.jets.series)
         first = function(_array(self[1]))  # which shows whether the function changes along the line
         if not _moves(first, self.jets):
