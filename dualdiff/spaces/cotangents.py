@@ -9,7 +9,6 @@ came from a slope of 0 gives NaN. Which it is, is looked up only where such a we
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
 from operator import attrgetter
 from typing import Any
 
