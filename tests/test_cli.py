@@ -263,6 +263,11 @@ def test_comparisons_show_their_outcome_where_it_is_used(run: Callable[..., str]
     assert "v3 = f  where(False, v1, v2)      3 │   -1\n" in run("where(x>0, x, -x)", "x=-3")
 
 
+def test_constants_have_as_many_digits_as_the_rest(run: Callable[..., str]) -> None:
+    assert "3.14 × v1" in run("pi*x", "x=1", "--digits", "3")
+    assert "3.14159265 × v1" in run("pi*x", "x=1", "--digits", "9")
+
+
 def test_a_list_is_written_as_one(run: Callable[..., str]) -> None:
     assert "[v1, v2, 1]" in [operation for operation, *_ in rows(run("max(1, [x, y, 1] * x)", "x=1", "y=2")).values()]
 

@@ -214,7 +214,7 @@ def run(argv: Sequence[str]) -> None:
         made = tracing(f, call, inputs)
         lines += ["", made.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
     elif function is None and inputs and not options.reverse:
-        made = tracing(f, call, inputs, numbered=True, spoken=spoken(targets[0]))
+        made = tracing(f, call, inputs, numbered=True, spoken=spoken(targets[0]), digits=options.digits)
         short = show if options.full else functools.partial(show, limit=8)
         rows = [[made.label(row), row.operation, *map(short, (row.value, *row.tangent))] for row in made.rows]
         lines += ["", *Table(["", "operation", "value", *made.directions], rows, "<<>|>").lines(widest)]

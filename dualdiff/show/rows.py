@@ -101,12 +101,13 @@ class Step:
 class Steps(list[Any]):
     """The steps of a recording, which notes primitives here at once, since a later assignment changes their operands.
 
-    `spoken` has names of functions that differ from their own, "" if only the arguments are to be written.
+    `spoken` has names of functions that differ from their own, "" if only the arguments are to be written;
+    constants have so many `digits`.
     """
 
-    def __init__(self, spoken: Mapping[Any, str] | None = None) -> None:
+    def __init__(self, spoken: Mapping[Any, str] | None = None, digits: int = 6) -> None:
         super().__init__()
-        self.spoken = spoken or {}
+        self.spoken, self.digits = spoken or {}, digits
         self.of: dict[Any, Step] = {}  # node -> its step
         self.elements: dict[Any, Step] = {}  # x[0] taken twice is one step
         self.buffers: dict[Any, str] = {}  # leaves that are no inputs
@@ -174,7 +175,7 @@ class Steps(list[Any]):
         if type(x) in (list, tuple):
             items = ", ".join([self.write(v, sources) for v in x])
             return f"[{items}]" if type(x) is list else f"({items}{',' * (len(x) == 1)})"
-        return constant(x)
+        return constant(x, self.digits)
 
     def know(self, node: Any, value: Any) -> None:
         """Give a node a step, if it has none: a leaf that is no input, or a view looked up after an assignment."""
@@ -222,13 +223,13 @@ def _index(k: Any) -> str:
     return "..." if k is ... else constant(k)
 
 
-def constant(x: Any) -> str:
+def constant(x: Any, digits: int = 6) -> str:
     """An operand without a tangent, by value where that is short."""
     x = plain(x)
     if isinstance(x, str) or x is None or isinstance(x, bool | int):
         text = repr(x)
     elif isinstance(x, float | complex | np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fciub":
-        text = shown(x, 6) if np.size(x) <= WHOLE else f"array({shape_text(np.shape(x))})"
+        text = shown(x, digits) if np.size(x) <= WHOLE else f"array({shape_text(np.shape(x))})"
     else:
         text = getattr(x, "__name__", None) or type(x).__name__
     return literal(text)

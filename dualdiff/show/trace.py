@@ -161,8 +161,9 @@ def traced(
     cotangent: Any = None,
     numbered: bool = False,
     spoken: Mapping[Any, str] | None = None,
+    digits: int = 6,
 ) -> Trace:
-    """`trace`, with functions named as in `spoken`.
+    """`trace`, with functions named as in `spoken`, and so many digits of constants in operations.
 
     If `numbered`, inputs and their elements are steps v1, v2, ... too, and each input number has its direction, however
     many there are.
@@ -172,7 +173,7 @@ def traced(
     names = _input_names(f, call.args)
     most = math.inf if numbered else MOST_SEEDS
     directions, seeds = _unit_seeds(call, names, most) if seed is None else _given_seeds(call, seed)
-    steps = Steps(spoken)
+    steps = Steps(spoken, digits)
     try:
         record = Record(call, steps)
         if any(isinstance(x, Number) for x in (*call.leaves, *record.values)) or any(s.is_outer for s in steps):
