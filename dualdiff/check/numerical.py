@@ -11,16 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..run.stencils import (
-    STENCILS,
-    balanced_step,
-    check_method,
-    refuse_nonanalytic,
-    sweep,
-    sweep_steps,
-    tolerance,
-    weights,
-)
+from ..run import stencils
 from ..show.text import Table
 
 __all__ = ["CheckReport", "Convergence", "check_gradient", "check_jacobian", "convergence", "derivative", "gradient",
@@ -61,14 +52,15 @@ def stencil_weights(offsets: ArrayLike, order: int = 1) -> Array:
         raise ValueError(f"{who}: order {order} needs at least {order + 1} points, got {len(points)}")
     if not np.all(np.isfinite(points)) or np.any(np.diff(np.sort(points, axis=0), axis=0) == 0):
         raise ValueError(f"{who}: the points must be finite and no two the same, got {offsets!r}")
-    return weights(points, order)
+    return stencils.weights(points, order)
 
 
 def _displacements(who: str, method: str, order: int, step: Any, x: Array, eps: float) -> Array:
     """The displacements of the stencil, of shape (points, *x.shape); for a sweep those of the relative step 1."""
-    offsets, _ = STENCILS[method](order)
+    offsets, _ = stencils.STENCILS[method](order)
     if step is None or (isinstance(step, str) and step == "sweep"):
-        return np.asarray(np.multiply.outer(offsets, (1 if step else balanced_step(method, order, eps)) * _scale(x)))
+        relative = 1 if step else stencils.balanced_step(method, order, eps)
+        return np.asarray(np.multiply.outer(offsets, relative * _scale(x)))
     pair = method == "three_point" and isinstance(step, tuple) and len(step) == 2
     sizes = [_wide(_numbers(who, 'a step other than "sweep"', h, True)) for h in (step if pair else (step, step))]
     if any(h.shape not in ((), x.shape) or np.any(h <= 0) for h in sizes):
@@ -160,7 +152,7 @@ def jacobian(f: Func, argnums: Argnums = 0, method: str = "central", step: Any =
 
 def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, order: int, error: bool) -> Func:
     _function(who, f)
-    check_method(who, method)
+    stencils.check_method(who, method)
     if _integer(who, "order", order, 1) > {"complex_step": 1, "three_point": 2}.get(method, order):
         raise ValueError(f'{who}: method="{method}" does not reach order {order}; use method="central"')
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
@@ -191,16 +183,17 @@ def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: in
     if method == "complex_step":
         v = np.random.RandomState(0).uniform(0.5, 1, x.shape) * np.where(x == 0, 1, x)
         kind = {float: x.dtype, complex: np.result_type(x, np.complex64)}
-        refuse_nonanalytic(who, lambda t: call((x + t * v).astype(kind[type(t)])), x.dtype)
+        stencils.refuse_nonanalytic(who, lambda t: call((x + t * v).astype(kind[type(t)])), x.dtype)
     moves = _displacements(who, method, order, step, x, eps)
     quotient = functools.partial(_quotients, who, call, x, y, eps, order, each)
     if isinstance(step, str):
-        found = sweep(lambda t: quotient(t * moves), sweep_steps(eps))
+        found = stencils.sweep(lambda t: quotient(t * moves), stencils.sweep_steps(eps))
         value, estimate = found.chosen(found.values[:, 0]), found.chosen(found.unsteadiness)
     else:
         value, estimate = quotient(moves)
         if error:
-            estimate = estimate + np.abs(quotient(2 * moves)[0] - value) / (2 ** STENCILS[method](order)[1] - 1)
+            _, power = stencils.STENCILS[method](order)
+            estimate = estimate + np.abs(quotient(2 * moves)[0] - value) / (2**power - 1)
     return value.astype(y.dtype)[()], estimate.real[()]
 
 
@@ -317,7 +310,7 @@ class _Comparison:
 
     def __init__(self, f: Func, jac: Func, x: Array, eps: float, rtol: float | None = None) -> None:
         self.f, self.jac, self.x, self.eps = f, jac, x, eps
-        self.rtol = tolerance(eps) if rtol is None else max(rtol, eps)
+        self.rtol = stencils.tolerance(eps) if rtol is None else max(rtol, eps)
         self.jacobian = self.jacobian_at(x)
 
     def jacobian_at(self, point: Array) -> Array:
@@ -349,7 +342,8 @@ class _Comparison:
     @np.errstate(all="ignore")
     def along(self, *directions: Array, steps: Array | None = None) -> _Judgement:
         """What differences say of the given derivative along these directions."""
-        found = sweep(functools.partial(self.mismatch, directions), sweep_steps(self.eps) if steps is None else steps)
+        steps = stencils.sweep_steps(self.eps) if steps is None else steps
+        found = stencils.sweep(functools.partial(self.mismatch, directions), steps)
         off, rounding, largest, given = np.moveaxis(found.values, 1, 0)
         size = largest + 4 * found.unsteadiness / self.rtol  # what rounding hides is no error
         size = np.where(np.isfinite(size), np.where(size == 0, 1, size), np.nan)

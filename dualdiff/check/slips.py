@@ -70,8 +70,8 @@ def of_component(f: Any, x: Any, given: Any, due: Any, points: list[dict[Any, An
 def of_operation(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
     """What may have gone wrong in differentiating the outermost operation of node, and the slope that this gives."""
     d = functools.partial(differentiate, x=x, memo={})
-    slope, moving = d(node), [(a, outer, d(a)) for a, outer in partials(node) if d(a) != 0]
-    for a, outer, inner in moving:
+    slope, varying = d(node), [(a, outer, d(a)) for a, outer in partials(node) if d(a) != 0]
+    for a, outer, inner in varying:
         rest = slope - outer * inner
         if node.is_Add:
             yield f"the sign of d({a})/d{x} in {node}", rest - inner
@@ -85,11 +85,11 @@ def of_operation(node: Any, x: Any) -> Iterator[tuple[str, Any]]:
             yield f"chain rule: the outer derivative, of {node} by {a}, is missing", rest + inner
             yield f"the sign of the derivative of {node}", rest - outer * inner
     top, bottom = sp.fraction(node)
-    if node.is_Mul and len(moving) > 1:
+    if node.is_Mul and len(varying) > 1:
         if bottom.has(x):
             yield "quotient rule: the sign between its terms", (d(top) * bottom + top * d(bottom)) / bottom**2
             yield "quotient rule: the square of the denominator", (d(top) * bottom - top * d(bottom)) / bottom
-        product, slopes = sp.Mul(*(a for a, _, _ in moving)), sp.Mul(*(inner for _, _, inner in moving))
+        product, slopes = sp.Mul(*(a for a, _, _ in varying)), sp.Mul(*(inner for _, _, inner in varying))
         yield "product rule: (uv)' = u'v + uv', not u'v'", node / product * slopes
     if node.is_Pow:
         base, n = node.args

@@ -93,24 +93,27 @@ class Evaluator:
         return 0 if close else 1 if a > b else -1
 
     def limit(self, expr: Any, error: UndefinedError) -> Any:
-        """The limit along the axis, else the common one along several lines; the mean where two sides differ."""
-        moving = sorted(free(expr) & self.point.keys(), key=str) if self.limits else []
-        slants = range(min(4, len(moving) ** 2))
-        lines = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(moving)} for k in slants]
-        axes: list[Any] = [{self.along[0]: 1}] if self.along and self.along[0] in moving else []
-        for group in (axes, lines):
-            found = []
-            for line in group:
-                sides = [v for sign in (1, -1) if (v := self.side(expr, line, sign)) is not None]
-                if any(map(mp.isnan, sides)) or (len(set(sides)) == 2 and any(map(mp.isinf, sides))):
-                    raise error
-                opposite = len(sides) == 2 and self.order(sides[0], -sides[1]) == 0
-                found += [0 if opposite else sides[0] if len(set(sides)) == 1 else mp.fsum(sides) / 2] if sides else []
+        """The limit along the axis, else the common one along several lines."""
+        variables = sorted(free(expr) & self.point.keys(), key=str) if self.limits else []
+        axis: list[Any] = [{self.along[0]: 1}] if self.along and self.along[0] in variables else []
+        slants = range(min(4, len(variables) ** 2))
+        slanted = [{x: mp.cos(1 + k + i * (2 * k + 1)) for i, x in enumerate(variables)} for k in slants]
+        for lines in (axis, slanted):
+            found = [v for line in lines if (v := self.middle(expr, line, error)) is not None]
             if any(self.order(v, found[0]) for v in found):
                 raise error
             if found:
                 return found[0]
         raise error
+
+    def middle(self, expr: Any, line: dict[Any, Any], error: UndefinedError) -> Any:
+        """The mean of the limits from both sides along a line; None where the function is real on neither."""
+        sides = [v for sign in (1, -1) if (v := self.side(expr, line, sign)) is not None]
+        if any(map(mp.isnan, sides)) or (len(set(sides)) == 2 and any(map(mp.isinf, sides))):
+            raise error
+        if len(sides) == 2 and self.order(sides[0], -sides[1]) == 0:
+            return 0
+        return mp.fsum(sides) / len(sides) if len(set(sides)) == 2 else sides[0] if sides else None
 
     def side(self, expr: Any, line: dict[Any, Any], sign: int) -> Any:
         """The limit from one side, by two tiny steps: None where the function is not real, nan if there is no limit."""
