@@ -51,7 +51,7 @@ def ndim(x: Any) -> int:
 
 
 def size_of(x: Any) -> int:
-    return prod(shape_of(x))
+    return x.size if type(x) is np.ndarray else prod(shape_of(x))
 
 
 def dtype_of(x: Any) -> np.dtype[Any]:

@@ -41,11 +41,18 @@ class Call:
         self.leaves: list[Any] = []
         for k, (leaves, _) in zip(self.argnums, self.parts):
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
-        self.widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in self.leaves]  # directions of each leaf
+        self._widths: list[int] | None = None
 
     def __reduce__(self) -> Any:
         argnums = self.argnums if self.many else self.argnums[0]
         return Call, (self.name, self.f, argnums, self.args, self.kwargs)
+
+    @property
+    def widths(self) -> list[int]:
+        """How many directions each leaf has: a complex element two, 1 and i."""
+        if self._widths is None:
+            self._widths = [2 * size_of(x) if is_complex(x) else size_of(x) for x in self.leaves]
+        return self._widths
 
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
@@ -79,9 +86,7 @@ class Call:
             result = f(*self.arguments(duals), **self.kwargs)
         finally:
             end(tag)
-        leaves, rebuild = flatten(result, lists=True)
-        pairs = [split(leaf, tag, self.name) for leaf in leaves]
-        return [v for v, _ in pairs], [t for _, t in pairs], rebuild
+        return taken_apart(result, tag, self.name)
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
         """All arguments of f, with these leaves in those that are varied."""
@@ -108,7 +113,14 @@ def own_copy(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
-def split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
+def taken_apart(result: Any, tag: int, name: str) -> tuple[list[Any], list[Any], Any]:
+    """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero."""
+    leaves, rebuild = flatten(result, lists=True)
+    pairs = [_split(leaf, tag, name) for leaf in leaves]
+    return [v for v, _ in pairs], [t for _, t in pairs], rebuild
+
+
+def _split(leaf: Any, tag: int, name: str) -> tuple[Any, Any]:
     """The value of a leaf of f's result, and its tangent with respect to this call."""
     if not isinstance(leaf, Number | float) and not (type(leaf) is np.ndarray and leaf.dtype.kind in "fc"):
         if leaf is None or isinstance(leaf, str | bytes) or callable(leaf):
@@ -141,8 +153,12 @@ def _as_result(leaf: Any, name: str) -> Any:
     return numeric(leaf, f"{name}: the result of f")
 
 
-def zero_like(v: Any) -> Any:
-    """The derivative of a constant result: zeros of its shape and float type."""
+def tangents_or_zeros(values: Sequence[Any], ts: Sequence[Any]) -> list[Any]:
+    """Tangents in one direction; for None, where a result is constant, zeros of its shape and float type."""
+    return [_zero(v) if t is None else t for v, t in zip(values, ts)]
+
+
+def _zero(v: Any) -> Any:
     return np.zeros_like(v) if is_array(v) or isinstance(v, Number) else type(v)(0)
 
 

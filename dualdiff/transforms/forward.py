@@ -11,7 +11,6 @@ import numpy as np
 from ..core.dual import Dual
 from ..core.kinks import lexicographic
 from ..core.number import end, new, start
-from ..core.pytree import flatten
 from ..core.values import is_complex, plain, shape_of, size_of
 from ..run.call import (
     Call,
@@ -21,9 +20,9 @@ from ..run.call import (
     forward_columns,
     number,
     own_copy,
-    split,
+    taken_apart,
+    tangents_or_zeros,
     with_directions,
-    zero_like,
 )
 from ..run.checks import Argnums, check_function, check_order, fitting, positions
 from ..run.executors import check_executor
@@ -119,7 +118,7 @@ def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any
         seeds += fitting(name, v, tangent, x, primal, call.leaves[len(seeds) :])[0]
     values, ts, rebuild = call.run(seeds)
     ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
-    return rebuild(values), rebuild([zero_like(v) if t is None else t for v, t in zip(values, ts)])
+    return rebuild(values), rebuild(tangents_or_zeros(values, ts))
 
 
 def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
@@ -181,10 +180,11 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
 
         return transformed("derivative", f, compute)
 
-    plain_float = argnums == 0 and not isinstance(argnums, bool | tuple)
+    if isinstance(argnums, bool | tuple) or argnums != 0:
+        return transformed("derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs)[1])
 
     def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
-        if plain_float and type(x) is float and not more and not kwargs:  # the common case, without ceremony
+        if type(x) is float and not more and not kwargs:  # the common case, without ceremony
             tag = start()
             dual = new(Dual)
             dual.value = x
@@ -200,16 +200,11 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
                 end(tag)
             if type(y) is Dual and y._tag is tag and type(y.value) is float:
                 return y.tangent
-            return _finish_derivative(y, tag)
+            values, ts, rebuild = taken_apart(y, tag, "derivative")
+            return rebuild(tangents_or_zeros(values, ts))
         return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
 
     return _named(f, differentiated, "derivative")
-
-
-def _finish_derivative(result: Any, tag: int) -> Any:
-    leaves, rebuild = flatten(result, lists=True)
-    pairs = [split(leaf, tag, "derivative") for leaf in leaves]
-    return rebuild([zero_like(v) if t is None else t for v, t in pairs])
 
 
 def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
