@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.dual import Dual
 from ..core.kinks import lexicographic
-from ..core.number import end, new, start
+from ..core.number import Number, end, new, start
 from ..core.values import is_complex, plain, shape_of, size_of
 from ..run.call import (
     Call,
@@ -117,8 +117,13 @@ def along(name: str, f: Function, primals: Sequence[Any], tangents: Sequence[Any
         v, x = (f"tangent {k}", f"primal {k}") if name == "jvp" else ("v", "x")
         seeds += fitting(name, v, tangent, x, primal, call.leaves[len(seeds) :])[0]
     values, ts, rebuild = call.run(seeds)
-    ts = [own_copy(t) if any(t is s for s in seeds) or getattr(t, "base", None) is not None else t for t in ts]
+    ts = [own_copy(t) if any(t is s for s in seeds) or not _is_own(t) else t for t in ts]
     return rebuild(values), rebuild(tangents_or_zeros(values, ts))
+
+
+def _is_own(t: Any) -> bool:
+    """Whether a tangent is known to be no view of another array."""
+    return t.base is None if type(t) is np.ndarray else isinstance(t, Number)
 
 
 def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
