@@ -15,9 +15,10 @@ from ..core.values import is_complex, shape_of
 Argnums = int | tuple[int, ...]
 
 
-def check_function(name: str, f: Any, usage: str, what: str = "the first argument") -> None:
+def check_function(name: str, f: Any, usage: str = "", what: str = "the first argument") -> None:
     if not callable(f):
-        raise TypeError(f"{name}: {what} must be a function, not {type(f).__name__}; write {usage}")
+        how = f"; write {usage}" if usage else ""
+        raise TypeError(f"{name}: {what} must be a function, not {type(f).__name__}{how}")
 
 
 def check_order(name: str, order: Any) -> int:

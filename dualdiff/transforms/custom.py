@@ -17,6 +17,7 @@ from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED, found
 from ..core.tangents import combine
 from ..core.values import is_complex, shape_of
 from ..run.call import Function, own_copy
+from ..run.checks import check_function
 from ..run.stencils import check_method
 from .differences import by_differences, partial_by_differences
 from .linearised import linearised, zero_of
@@ -105,8 +106,8 @@ def define_rule(
     if (partials is not None) + (jvp is not None or vjp is not None) + (numerical is not None) != 1:
         raise TypeError(f"define_rule: for {name}, give one of partials=, jvp= and vjp=, or numerical=")
     for what, f in (("jvp", jvp), ("vjp", vjp)):
-        if f is not None and not callable(f):
-            raise TypeError(f"define_rule: {what} of {name} must be a function, not {type(f).__name__}")
+        if f is not None:
+            check_function("define_rule", f, what=f"{what} of {name}")
     fixed = constants if isinstance(constants, list | tuple) else (constants,)
     if not all(type(k) is int and k >= 0 for k in fixed):
         raise TypeError(f"define_rule: constants of {name} must be positions of arguments, not {constants!r}")
