@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from tests.cases import arrays as tables
-from tests.cases import linalg
 
 
 def lexicographic(transform: Callable[..., Any], f: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -260,24 +258,6 @@ def test_sparse_and_large_sweeps_order_as_small_ones_do() -> None:
 
 def test_value_frees_a_comparison() -> None:
     assert lexicographic(dd.derivative, lambda x: x if dd.value(x) > 0 else 3 * x, 0.0) == 3.0
-
-
-@pytest.mark.parametrize("source", tables.CASES + tables.REAL)
-def test_smooth_points_are_left_alone(source: str) -> None:
-    case = tables.Case(source)
-    due = dd.jvp(case.f, tuple(case.arrays), tuple(case.directions))
-    for mode in ("lexicographic", "raise"):
-        with dd.kinks(mode):
-            got = dd.jvp(case.f, tuple(case.arrays), tuple(case.directions))
-        for a, b in zip(leaves(got), leaves(due), strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("source, stack", linalg.CASES)
-def test_smooth_matrices_are_left_alone(source: str, stack: tuple[int, ...]) -> None:
-    case = linalg.Case(source, stack)
-    with dd.kinks("raise"):
-        dd.jvp(case, tuple(case.arrays), tuple(case.v))
 
 
 def leaves(tree: Any) -> list[Any]:

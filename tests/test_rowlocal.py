@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,70 +13,10 @@ import dualdiff as dd
 from dualdiff.core.table import ELEMENTWISE
 from dualdiff.core.tangents import Structured
 from dualdiff.run import call as sweep
-from dualdiff.run.call import Call
 from dualdiff.spaces import rowlocal
-from dualdiff.spaces.rowlocal import RowLocal, Space
-from tests.cases import arrays as tables
-from tests.cases import linalg
-from tests.cases.elementwise import of_rule
 from tests.cases.stencils import STENCILS
 from tests.cases.tools import leaves
-
-
-def tangents(f: Callable[..., Any], arrays: Sequence[Any], keep: bool = False) -> tuple[list[Any], list[Any]]:
-    """Values and tangents of f's results, all arguments varied in one row-local space."""
-    call = Call("test", f, tuple(range(len(arrays))), tuple(arrays), {})
-    sizes = [np.size(x) for x in call.leaves]
-    space, seeds, at = Space(sum(sizes), keep=keep), [], 0
-    for x, size in zip(call.leaves, sizes):
-        seeds.append(RowLocal(space, np.shape(x), [(space.numbers[at : at + size].reshape(np.shape(x)), 1)]))
-        at += size
-    values, ts, _ = call.run(seeds)
-    return values, ts
-
-
-def along(t: Any, value: Any, direction: Any) -> Any:
-    """The product of a tangent of the space with one direction."""
-    if t is None:
-        return np.zeros(np.shape(value))
-    dense = t.dense() if isinstance(t, Structured) else t
-    return np.tensordot(direction, dense, 1)
-
-
-def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any], keep: bool = False) -> None:
-    due = dd.jvp(f, tuple(arrays), tuple(directions))
-    flat = np.concatenate([np.ravel(v) for v in directions])
-    for value, t, expected in zip(*tangents(f, arrays, keep), leaves(due[1]), strict=True):
-        np.testing.assert_allclose(along(t, value, flat), expected, rtol=1e-9, atol=1e-11)
-
-
-@pytest.fixture(params=["local", "sparse", "matrix"])
-def keep(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Free to become dense; to stay sparse; to stay sparse with every sum a matrix."""
-    if request.param == "matrix":
-        monkeypatch.setattr(rowlocal, "FEW", 0)
-    return bool(request.param != "local")
-
-
-@pytest.mark.parametrize("source", tables.CASES + tables.REAL)
-def test_functions(source: str, keep: bool) -> None:
-    case = tables.Case(source)
-    agree(case.f, case.arrays, case.directions, keep)
-
-
-@pytest.mark.parametrize("source, stack", linalg.CASES)
-def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
-    case = linalg.Case(source, stack)
-    agree(case, case.arrays, case.v, keep=bool(stack))
-
-
-@pytest.mark.parametrize("rule", ELEMENTWISE.values(), ids=lambda rule: rule.function.__name__)
-def test_elementwise(rule: Any) -> None:
-    f, arrays = of_rule(rule)
-    agree(f, arrays, [np.cos(a) for a in arrays])
-    if len(arrays) == 2:
-        agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])])
-
+from tests.local import tangents
 
 # ---------------------------------------------------------------- as the transforms use them
 

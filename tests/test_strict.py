@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from tests.cases.every import EXAMPLES, as_tuple, inner, like, numbers
+from tests.cases.every import EXAMPLES, OF_LISTS, REAL, as_tuple, inner, like, numbers
 from tests.cases.tools import leaves
 
 from .strict import Escaped, Strict, loosened, strict
@@ -77,14 +77,7 @@ TRANSFORMS: dict[str, Any] = {
     "forward over reverse": forward_over_reverse,
     "reverse over forward": reverse_over_forward,
 }
-# NumPy itself makes ndarrays of lists, and of the condition that piecewise is given.
-OF_LISTS = {
-    *("np.sum([u, v])", "np.mean([u, v, u], axis=0)", "np.polyint([1.0, 2.0], k=[c])"),
-    "np.piecewise(c, c > 0, [np.exp])",
-    "np.piecewise(A, [A > 0.7, A > 1.1], [lambda a, k: k * a, lambda a, k: c * a, 0.5], 4.0)",
-    "np.apply_along_axis(lambda r: r[0] * c, 0, [[1.0, 2.0], [3.0, 4.0]])",
-}
-NAMES = [n for n in EXAMPLES if not n.startswith("complex ") and not n.endswith(" complex") and n not in OF_LISTS]
+NAMES = [name for name in REAL if name not in OF_LISTS]
 
 
 def compare(name: str, transform: str) -> None:

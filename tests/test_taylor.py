@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -14,9 +14,6 @@ import sympy
 
 import dualdiff as dd
 from dualdiff import taylor
-from dualdiff.core.table import ELEMENTWISE
-from tests.cases import arrays as tables
-from tests.cases import linalg, special
 
 ORDER = 30
 
@@ -180,64 +177,7 @@ def test_what_does_not_move_contributes_nothing() -> None:
     np.testing.assert_array_equal(found, [0, inf, -inf])
 
 
-# ---------------------------------------------------------------- against nested derivatives
-
-
-def nested(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any], order: int) -> Any:
-    def along(t: Any) -> Any:
-        return f(*[x + t * v for x, v in zip(arrays, directions)])
-
-    for k in range(order + 1):
-        yield [np.asarray(leaf) / math.factorial(k) for leaf in leaves(along(0.0))]
-        along = (lambda g: lambda t: dd.jvp(g, (t,), (1.0,))[1])(along)
-
-
-def leaves(tree: Any) -> list[Any]:
-    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple | list) else [tree]
-
-
-def agree(f: Callable[..., Any], arrays: Sequence[Any], directions: Sequence[Any], order: int) -> None:
-    found = leaves(taylor(lambda a: f(*a), tuple(arrays), order, direction=tuple(directions)))
-    for k, due in enumerate(nested(f, arrays, directions, order)):
-        for c, d in zip(found, due, strict=True):
-            assert c.shape == (order + 1, *d.shape)
-            np.testing.assert_allclose(c[k], d, rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.parametrize("source", [s for s in tables.CASES + tables.REAL if not s.startswith("c[")])
-def test_functions(source: str) -> None:
-    case = tables.Case(source)
-    agree(case.f, case.arrays, case.directions, 3)
-
-
-@pytest.mark.parametrize("source, stack", [(s, k) for s, k in linalg.CASES if k == ()])
-def test_linear_algebra(source: str, stack: tuple[int, ...]) -> None:
-    case = linalg.Case(source, stack)
-    agree(case, case.arrays, case.v, 2)
-
-
-NUMPY = [r for r in ELEMENTWISE.values() if getattr(np, r.function.__name__, None) is r.function]
-
-
-@pytest.mark.parametrize("rule", NUMPY, ids=lambda rule: rule.function.__name__)
-def test_elementwise(rule: Any) -> None:
-    f, two = rule.function, len(rule.partials) == 2
-    arrays: list[Any] = [np.linspace(1.1, 1.6, n).reshape(s) for n, s in [(2, (2, 1)), (3, (3,))][not two :]]
-    if f in (np.arcsin, np.arccos, np.arctanh):
-        arrays = [a - 1 for a in arrays]
-    if f is np.ldexp:
-        f, arrays, two = (lambda x: np.ldexp(x, 3)), arrays[:1], False
-    agree(f, arrays, [np.cos(a) for a in arrays], 5)
-    if two:
-        agree(lambda x: f(x, arrays[1]), arrays[:1], [np.cos(arrays[0])], 5)
-        agree(lambda y: f(arrays[0], y), arrays[1:], [np.cos(arrays[1])], 5)
-
-
-def test_every_special_function() -> None:
-    pytest.importorskip("scipy.special")
-    for source in special.EXPRESSIONS:
-        case = special.Case(source)
-        agree(case.f, case.arrays, case.directions, 3)
+# ---------------------------------------------------------------- derivatives of higher order
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])

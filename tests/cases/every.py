@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ def examples() -> dict[str, Callable[[], Example]]:
         found[e] = lambda e=e: of_case(arrays.Case(e))
     for e in arrays.COMPLEX:
         found[f"complex {e}"] = lambda e=e: of_case(arrays.Case(e, complex))
-    for table in (functions.CALCULUS, functions.POLYNOMIALS, functions.ASSEMBLY, functions.CONJUGATING):
+    for table in functions.TABLES:
         for e in expressions(table):
             found[e] = lambda e=e: of_case(functions.Case(e))
     for e in expressions(functions.WRITES):
@@ -63,6 +64,15 @@ def examples() -> dict[str, Callable[[], Example]]:
 
 
 EXAMPLES = examples()
+REAL = [n for n in EXAMPLES if not re.search(r"^complex |complex$|True$|\bz\b|1j", n)]
+
+# NumPy itself makes ndarrays of lists, and of the condition that piecewise is given.
+OF_LISTS = {
+    *("np.sum([u, v])", "np.mean([u, v, u], axis=0)", "np.polyint([1.0, 2.0], k=[c])"),
+    "np.piecewise(c, c > 0, [np.exp])",
+    "np.piecewise(A, [A > 0.7, A > 1.1], [lambda a, k: k * a, lambda a, k: c * a, 0.5], 4.0)",
+    "np.apply_along_axis(lambda r: r[0] * c, 0, [[1.0, 2.0], [3.0, 4.0]])",
+}
 
 
 def numbers(tree: Any, turn: float = 0.0) -> list[Any]:

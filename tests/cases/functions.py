@@ -225,3 +225,4 @@ np.histogram_bin_edges(long)  np.histogram_bin_edges(A, 3)  np.histogram_bin_edg
 np.histogram_bin_edges(c, 3)
 np.histogram_bin_edges(long, 'auto')
 """
+TABLES = [CALCULUS, POLYNOMIALS, ASSEMBLY, CONJUGATING, SORTING, SETS, AVERAGES, SKIPPING, HISTOGRAMS]
