@@ -64,6 +64,29 @@ def test_memory_orders(name: str) -> None:
             np.testing.assert_allclose(got, d, rtol=1e-9, atol=1e-10 * np.max(np.abs(d), initial=1e-3))
 
 
+PYTHON_NUMBERS = {  # which NumPy takes as float64 there, and we do not let widen float32
+    *("np.polyval(u, 2.0)", "np.polyval([c, 1.0], u)", "np.average([1.0, 2.0, 4.0], weights=u)"),
+    "np.histogram([1.0, 2.0, 3.0], 2, weights=u)",
+}
+
+
+@every_real
+def test_float32(name: str) -> None:
+    """Values, tangents and cotangents have the types that NumPy's result and the arguments have."""
+    if name in PYTHON_NUMBERS or "np.histogram(long" in name:
+        pytest.skip("other types, or counts")
+    f, arrays, directions = EXAMPLES[name]()
+    arrays, directions = ([x.astype(np.float32) for x in xs] for xs in (arrays, directions))
+    due = leaves(f(*arrays))
+    value, tangent = dd.jvp(f, tuple(arrays), tuple(directions))
+    for v, t, d in zip(leaves(value), leaves(tangent), due, strict=True):
+        assert np.asarray(v).dtype == np.asarray(t).dtype == np.asarray(d).dtype
+    value, pullback = dd.vjp(f, *arrays)
+    assert [np.asarray(v).dtype for v in leaves(value)] == [np.asarray(d).dtype for d in due]
+    cts = as_tuple(pullback(like(value, [w.astype(np.asarray(v).dtype) for w, v in zip(numbers(value), due)])))
+    assert all(ct.dtype == np.float32 for ct in map(np.asarray, cts))
+
+
 @every_real
 def test_spaces_that_keep_structure(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A space that offers nothing but the maps; rows free to become dense, kept sparse, kept with sums as matrices."""
