@@ -1,7 +1,8 @@
 """A value that speaks NumPy's two protocols and nothing else: what is no ndarray must come through everywhere.
 
 It has operators, indexing, assignment and the methods of arrays, gives its like wherever NumPy gives an array, mixes
-with ndarrays and numbers, and raises `Escaped` when something asks for its memory: `__array__`, `float`, `base`.
+with ndarrays and numbers, and raises `Escaped` when something asks for its memory: `__array__`, `float`. Slices are
+views with a `base`, as those of arrays are; it has no `flags`, `data`, `item`, `tolist`.
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ sum swapaxes take trace transpose var
 KNOWN = (np.ndarray, np.generic, bool, int, float, complex, list, tuple, type(None))
 
 
-def strict(x: Any) -> Any:
-    """Arrays and NumPy's numbers as strict values, in containers too."""
+def strict(x: Any, owners: Any = ()) -> Any:
+    """Arrays and NumPy's numbers as strict values, in containers too; views of the owners' memory have them as base."""
     if isinstance(x, np.ndarray | np.generic):
-        return Strict(np.asarray(x))
+        made = Strict(np.asarray(x))
+        if isinstance(x, np.ndarray) and x.base is not None:
+            shared = (o for o in _strict_in(owners) if np.may_share_memory(o._array, x))
+            made.base = next((o if o.base is None else o.base for o in shared), None)
+        return made
     if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*map(strict, x))
-    return type(x)(map(strict, x)) if isinstance(x, list | tuple) else x
+        return type(x)(*(strict(a, owners) for a in x))
+    return type(x)(strict(a, owners) for a in x) if isinstance(x, list | tuple) else x
+
+
+def _strict_in(x: Any) -> Iterator[Strict]:
+    if isinstance(x, Strict):
+        yield x
+    elif isinstance(x, list | tuple):
+        for part in x:
+            yield from _strict_in(part)
 
 
 def loosened(x: Any) -> Any:
@@ -50,11 +63,12 @@ def loosened(x: Any) -> Any:
 
 
 class Strict(NDArrayOperatorsMixin):
-    __slots__ = ("_array",)
+    __slots__ = ("_array", "base")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, array: Any) -> None:
         self._array = array
+        self.base: Strict | None = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if not all(isinstance(x, (Strict, *KNOWN)) for x in inputs):
@@ -72,7 +86,7 @@ class Strict(NDArrayOperatorsMixin):
         out = options.get("out")
         if out is not None:
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        return strict(result)
+        return strict(result, args)
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise Escaped("__array__")
@@ -96,10 +110,10 @@ class Strict(NDArrayOperatorsMixin):
         return len(self._array)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(strict, iter(self._array))
+        return (strict(x, self) for x in self._array)
 
     def __getitem__(self, key: Any) -> Any:
-        return strict(self._array[loosened(key)])
+        return strict(self._array[loosened(key)], self)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._array[loosened(key)] = loosened(value)
@@ -112,14 +126,16 @@ class Strict(NDArrayOperatorsMixin):
     ndim = property(lambda self: self._array.ndim)
     size = property(lambda self: self._array.size)
     nbytes = property(lambda self: self._array.nbytes)
-    T = property(lambda self: strict(self._array.T))
-    mT = property(lambda self: strict(self._array.mT))
-    real = property(lambda self: strict(self._array.real))
-    imag = property(lambda self: strict(self._array.imag))
+    T = property(lambda self: strict(self._array.T, self))
+    mT = property(lambda self: strict(self._array.mT, self))
+    real = property(lambda self: strict(self._array.real, self))
+    imag = property(lambda self: strict(self._array.imag, self))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not hasattr(np.ndarray, name):
-            raise AttributeError(name)
         if name not in METHODS:
-            raise Escaped(name)
-        return lambda *args, **options: self._applied(getattr(self._array, name), args, options)
+            raise AttributeError(name)
+
+        def method(*args: Any, **options: Any) -> Any:
+            return strict(loosened(self._applied(getattr(self._array, name), args, options)), self)
+
+        return method

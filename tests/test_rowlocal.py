@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dualdiff as dd
-from dualdiff.core.table import ELEMENTWISE
 from dualdiff.core.tangents import Structured
 from dualdiff.run import call as sweep
 from dualdiff.spaces import rowlocal
