@@ -52,7 +52,7 @@ UNDEFINED: dict[Any, Callable[..., bool]] = {
 }
 
 # Functions of scipy.special, an interval for each argument, and where the oracle doesn't know it, partials for mpmath;
-# None for an argument without a derivative. Those that tests/test_special.py compares with mpmath are not repeated.
+# None for an argument without a derivative. Those compared with mpmath in test_special.py are not repeated.
 A = (0.1, 30)
 SPECIAL: dict[str, tuple[Any, ...]] = {
     "erf": ([(-5, 5)],),

@@ -181,24 +181,20 @@ def test_every_room_has_its_floor() -> None:
     assert {m.split(".")[0] for m in MODULES if "." in m} <= set(FLOORS)
 
 
-@pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
 def test_no_circle() -> None:
     assert circles(edges()) == []
 
 
-@pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
 @pytest.mark.parametrize("module", MODULES)
 def test_no_import_upwards(module: str) -> None:
     assert [f"{module}:{i.line} {i.module}" for i in imports(module) if not allowed(module, i.module)] == []
 
 
-@pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_stand_above_the_code(module: str) -> None:
     assert [f"{module}:{i.line} {i.module}" for i in imports(module) if not i.top] == []
 
 
-@pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_sets_attributes_of_another(module: str) -> None:
     assert [f"{module}:{line} {text}" for line, text in written(module)] == []

@@ -505,7 +505,7 @@ def test_errors_of_calls():
 
 def test_import_is_lazy_and_tracing_fast():
     code = "import sys, dualdiff as dd; dd.oracle; assert not {'sympy', 'mpmath'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
     def f(v):
         for k in range(40):  # 200 operations

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-ROOM = Path(__file__).resolve().parents[1] / "notebooks"
+ROOM = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = ["01_derivatives_and_duals", "02_gradient_descent", "03_backpropagation"]
 
 each_name = pytest.mark.parametrize("name", NAMES)

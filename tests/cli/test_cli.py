@@ -19,7 +19,7 @@ import dualdiff as dd
 from dualdiff.cli.formula import ALIASES, CONSTANTS, FUNCTIONS, LARGEST, LONGEST, as_function
 from dualdiff.cli.main import EXAMPLES, main, shown
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEMO = ["(x+y)*max(y,z)", "x=1", "y=2", "z=0"]
 DEMO_TEXT = """\
 f = 6

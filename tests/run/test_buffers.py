@@ -12,9 +12,8 @@ import pytest
 from numpy import empty, zeros
 
 import dualdiff as dd
-
-from . import user_module
-from .user_module import squares
+from tests.run import user_module
+from tests.run.user_module import squares
 
 Array = npt.NDArray[Any]
 POINT = np.array([1.0, 2.0, 3.0])

@@ -19,7 +19,7 @@ with warnings.catch_warnings():  # what Jupyter's packages deprecate in each oth
     pytest.importorskip("ipykernel")
     pytest.importorskip("matplotlib.font_manager")  # its cache is built here, else the first kernel prints about it
 
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parents[2]
 ROOM = HERE / "notebooks"
 EXECUTED = [*sorted(ROOM.glob("*.ipynb")), *sorted((ROOM / "solutions").glob("*.ipynb"))]
 STORED = sorted(p for p in ROOM.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
