@@ -14,7 +14,7 @@ import numpy as np
 
 from . import engine, kinks
 from .elementwise import call, scalar_call, scalar_structured, scaled
-from .engine import is_operand, operate
+from .engine import OPERANDS, is_operand, operate
 from .errors import NotDifferentiableError, tangent_loss, user_line
 from .indexing import element_numbers, index, plain_key
 from .making import buffer, fit, make_array, numeric, wrap, zero_tangent
@@ -242,13 +242,14 @@ class Dual(Methods, Number, role="scalar"):
 
 
 def _array_operators(function: Any) -> tuple[Any, Any]:
-    line = ELEMENTWISE.get
+    line = ELEMENTWISE[function]
 
     def direct(self: Any, other: Any) -> Any:
-        return call(line(function), (self, other)) if is_operand(other) else NotImplemented
+        known = isinstance(other, OPERANDS) or is_operand(other)
+        return call(line, (self, other)) if known else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
-        return call(line(function), (other, self)) if is_operand(other) else NotImplemented
+        return call(line, (other, self)) if is_operand(other) else NotImplemented
 
     return direct, reflected
 

@@ -104,9 +104,9 @@ def call(line: Elementwise, operands: Any) -> Any:
         a, b = operands
         ta = tb = None
         tag = -1
-        if not isinstance(a, NumberArray) and type(a) is not float and not isinstance(a, Number):
+        if not isinstance(a, Number) and type(a) is not float:
             a = constant(a)  # which may turn out to hold numbers with tangents
-        if not isinstance(b, NumberArray) and type(b) is not float and not isinstance(b, Number):
+        if not isinstance(b, Number) and type(b) is not float:
             b = constant(b)
         operands = a, b
         if isinstance(a, Number):
@@ -139,7 +139,8 @@ def _dense(partials: Any, operands: Any, ts: Any, used: Any) -> Any:
     New memory is what large arrays cost most, so products are written over weights made for them, sums over products.
     """
     total, ours, known = None, False, True
-    n = used[-1].ndim
+    y = used[-1]
+    n = y.ndim
     for k, t in enumerate(ts):
         if t is None:
             continue
@@ -161,7 +162,8 @@ def _dense(partials: Any, operands: Any, ts: Any, used: Any) -> Any:
             mine = True
             if type(w) is np.ndarray:
                 known = False
-                over = _fresh(w, used) and t.shape == w.shape and t.dtype == w.dtype
+                fresh = w.base is None and w is not used[0] and w is not used[1] and w is not y
+                over = fresh and t.shape == w.shape and t.dtype == w.dtype
                 part = np.multiply(t, w, out=w) if over else t * w
             elif type(w) is float or type(w) is int:
                 known = known and w - w == 0
@@ -182,11 +184,6 @@ def _dense(partials: Any, operands: Any, ts: Any, used: Any) -> Any:
     return total
 
 
-def _fresh(w: Any, used: Any) -> bool:
-    """Whether a weight is an array made by its formula, and no operand, result, or view of one."""
-    return w.base is None and w is not used[0] and w is not used[1] and w is not used[-1]
-
-
 def _careful(line: Elementwise, operands: Any, ts: Any, values: Any, y: Any) -> Any:
     """The weighted sum of dense tangents of any kind, with a look at zeros; None where nothing moves."""
     total, used, shape = None, (*values, y), shape_of(y)
@@ -198,7 +195,7 @@ def _careful(line: Elementwise, operands: Any, ts: Any, values: Any, y: Any) -> 
         else:
             w = slope(w, *used)
         t = expand(t, len(shape_of(v)), len(shape))
-        t = scale(t, w, line.select, type(w) is not np.ndarray or _fresh(w, used))
+        t = scale(t, w, line.select, w is not used[0] and w is not used[1] and w is not y)
         total = t if total is None else total + t
     return total
 

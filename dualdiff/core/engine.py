@@ -31,7 +31,7 @@ from .table import (
     Plan,
     found,
 )
-from .tangents import Structured, hush, unhush
+from .tangents import Structured, gather, hush, unhush
 from .values import SCALARS, is_array, is_complex, is_view, plain
 
 # ---------------------------------------------------------------- new arrays
@@ -85,12 +85,12 @@ def operate(function: Any, *operands: Any) -> Any:
     return ufunc(function, "__call__", operands, {})
 
 
-_OPERANDS = (Number, np.ndarray, *SCALARS, list, tuple, numbers.Rational)
+OPERANDS = (Number, np.ndarray, *SCALARS, list, tuple, numbers.Rational)
 
 
 def is_operand(x: Any) -> bool:
     """Whether an operator of ours takes x: numbers, arrays of any kind, and lists of them."""
-    return isinstance(x, _OPERANDS) or (is_array(x) and speaks_both(x))
+    return isinstance(x, OPERANDS) or (is_array(x) and speaks_both(x))
 
 
 def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
@@ -184,13 +184,11 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
         x = as_array(x)
     v = x.value
     y = m.move(v)
-    t = m.tangent(x.tangent, v.shape)
+    t = gather(x.tangent, v.shape, m.move, m.batched)
     r = wrap(y, t, x._tag)
     structured = isinstance(t, Structured)
     if structured:
         t.note(function, args or (x,), kwargs, r)
-    if not is_array(y):
-        return r
     if is_view(y, v):
         root = x.root()
         root._link.viewed = True
@@ -199,7 +197,7 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
             if root._link.views is None:
                 root._link.views = []
             root._link.views.append(weakref.ref(r))
-    else:
+    elif is_array(y):
         share(x)
     return r
 

@@ -10,9 +10,7 @@ a nested derivative the value, and maybe the tangent, is a number of an outer ca
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 # ---------------------------------------------------------------- tags
@@ -21,18 +19,8 @@ _tags = itertools.count(1)
 _running: dict[int, bool] = {}  # the tags of the derivative calls that have not ended
 
 
-@contextlib.contextmanager
-def perturbation() -> Iterator[int]:
-    """A fresh tag, for the derivative call that runs meanwhile."""
-    tag = start()
-    try:
-        yield tag
-    finally:
-        end(tag)
-
-
 def start() -> int:
-    """A fresh tag, without the price of a with statement: `end` must follow."""
+    """A fresh tag for a derivative call, which must `end` it."""
     tag = next(_tags)
     _running[tag] = True
     return tag
