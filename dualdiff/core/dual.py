@@ -32,11 +32,11 @@ __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
 # The definition of dual arithmetic: a and b are the operands' values, s and t their tangents, y the result's value.
 _ARITHMETIC = {
-    #           value    tangent: both move     b a number  a a number
-    "add":      ("a + b", "s + t",              "s",        "t"),
-    "subtract": ("a - b", "s - t",              "s",        "-t"),
-    "multiply": ("a * b", "a * t + b * s",      "s * b",    "a * t"),
-    "divide":   ("a / b", "(s - y * t) / b",    "s / b",    "-y / b * t"),
+    #           value    tangent: both move     b a number  a a number     done where
+    "add":      ("a + b", "s + t",              "s",        "t",           "True"),
+    "subtract": ("a - b", "s - t",              "s",        "-t",          "True"),
+    "multiply": ("a * b", "a * t + b * s",      "s * b",    "a * t",       "t == t"),
+    "divide":   ("a / b", "(s - y * t) / b",    "s / b",    "-y / b * t",  "t == t"),
 }  # fmt: skip
 
 # Written out by a template, since a function call more would double the cost. Whatever is not two plain floats in one
@@ -59,7 +59,7 @@ def {name}(self, other):
                 t = {one}
             else:
                 return operate(np.{function}, {operands})
-            if t == t:
+            if {done}:
                 r = new(Dual)
                 r.value = y
                 r.tangent = t
@@ -73,15 +73,18 @@ def {name}(self, other):
 
 def _arithmetic(function: str, reflected: bool = False) -> Any:
     """The method of Dual for an operator: `self` is the operand on the left, or, reflected, on the right."""
-    value, both, number_right, number_left = _ARITHMETIC[function]
+    value, both, number_right, number_left, done = _ARITHMETIC[function]
     name = f"_{'reflected_' * reflected}{function}"
     a, b, t = ("b", "a", "s") if reflected else ("a", "b", "t")
     one, operands = (number_left, "other, self") if reflected else (number_right, "self, other")
     source = _TEMPLATE.format(
-        name=name, function=function, a=a, b=b, t=t, value=value, both=both, one=one, operands=operands
+        name=name, function=function, a=a, b=b, t=t, value=value, both=both, one=one, operands=operands, done=done
     )
     exec(source, globals())
     return globals()[name]
+
+
+_unary = UNARY.get
 
 
 class Dual(Methods, Number, role="scalar"):
@@ -159,7 +162,7 @@ class Dual(Methods, Number, role="scalar"):
 
     def __array_ufunc__(self, ufunc: Any, method: str, x: Any, *more: Any, **options: Any) -> Any:
         if not more and not options:
-            rule = UNARY.get(ufunc)
+            rule = _unary(ufunc)
             if rule is not None and not kinks.active:
                 v = self.value
                 if type(v) is float:
@@ -281,8 +284,10 @@ class DualArray(NumberArray, Dual, role="array"):
         """Write values and tangents, as NumPy writes values: whatever shares the memory sees both."""
         if isinstance(new, list | tuple | np.ndarray):
             new = numeric(new, "assignment")
-        self._make_room(new)
         ours = isinstance(new, Number) and new._tag == self._tag
+        if isinstance(new, Number) and (not ours or isinstance(new.value, Number)):
+            self._make_room(new)
+            ours = new._tag == self._tag
         v, t = (new.value, new.tangent) if ours else (new, None)
         move, key, root = index(self, key), plain_key(key), self.root()
         link: Any = root._link
@@ -299,8 +304,6 @@ class DualArray(NumberArray, Dual, role="array"):
 
     def _make_room(self, new: Any) -> None:
         """Let a number of another derivative call be stored: this array's kind changes then."""
-        if not isinstance(new, Number):
-            return
         inner = new._tag > self._tag
         v = new.value if new._tag == self._tag else new
         if not inner and not (isinstance(v, Number) and not isinstance(self.value, Number)):
@@ -317,12 +320,12 @@ class DualArray(NumberArray, Dual, role="array"):
         if isinstance(v, Number) and not isinstance(self.value, Number):
             self.value = buffer(v, self.value)
 
-    def _put(self, root: NumberArray, key: Any, v: Any, t: Any) -> None:
+    def _put(self, root: Any, key: Any, v: Any, t: Any) -> None:
         """Assignment in a structured space: by the flat numbers of the elements that are written."""
         numbers = self._numbers(root)[key]
         if t is not None:
             t = fit(t, shape_of(v), shape_of(numbers))
-        root._tangent = root._tangent.put(root.shape, numbers, t)  # type: ignore[attr-defined]
+        root._tangent = root._tangent.put(root.shape, numbers, t)
 
     def _numbers(self, root: Any) -> Any:
         """The flat numbers, in the array whose memory this one views, of this one's elements."""
@@ -331,7 +334,7 @@ class DualArray(NumberArray, Dual, role="array"):
             numbers = step.move(numbers)
         return numbers
 
-    def _write(self, root: NumberArray, key: Any, batched: bool, v: Any, t: Any) -> None:
+    def _write(self, root: Any, key: Any, batched: bool, v: Any, t: Any) -> None:
         """Assignment of dense tangents, None for zero."""
         link: Any = root._link
         if not link.owned:
@@ -339,17 +342,16 @@ class DualArray(NumberArray, Dual, role="array"):
             link.owned = True
         if isinstance(t, Number) and not isinstance(root._tangent, Number):
             root._tangent = buffer(t, root._tangent)
-        mine = self.tangent
-        if mine is not root._tangent and not _writes_through(mine, root._tangent):
-            # by the elements' places in the array itself, whatever the memory of its tangents is like
-            mine, key, batched = root._tangent, np.unravel_index(self._numbers(root)[key], root.shape), True  # type: ignore[attr-defined]
-        axes = self.value.ndim if mine is not root._tangent else root.value.ndim
-        many = ndim(mine) > axes
+        many = ndim(root._tangent) > len(root.shape)
         if t is None:
             t = 0.0
         elif many:  # line up the axes behind the one of directions
-            inside, have = ndim(self.value[key] if mine is not root._tangent else root.value[key]), ndim(v)
+            inside, have = ndim(self.value[key]), ndim(v)
             t = expand(t, have, inside) if have <= inside else t.reshape(t.shape[:1] + t.shape[1 + have - inside :])
+        mine = self.tangent
+        if mine is not root._tangent and not _writes_through(mine, root._tangent):
+            # by the elements' places in the array itself, whatever the memory of its tangents is like
+            mine, key, batched = root._tangent, np.unravel_index(self._numbers(root)[key], root.shape), True
         if not many:
             mine[key] = t
         elif batched:

@@ -84,7 +84,7 @@ def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any
             return None
         if w or 0 not in line.partials:  # which is what the table calls 0
             terms.append((t, (), w or 0.0))
-    return _structured(line, terms, operands, (), y, tag)
+    return _structured(line, terms, operands, (), y, (), tag)
 
 
 # ---------------------------------------------------------------- arrays
@@ -119,14 +119,17 @@ def call(line: Elementwise, operands: Any) -> Any:
         y = line.function(a, b)
     token = hush()
     try:
-        t = _dense(line.partials, operands, ts, (*values, y)) if type(y) is np.ndarray else None
+        t = None
+        if type(y) is np.ndarray and (type(ts[0]) is np.ndarray or type(ts[-1]) is np.ndarray):
+            t = _dense(line.partials, operands, ts, (*values, y))
         if t is None:
             for s in ts:
                 if type(s) is not np.ndarray and isinstance(s, Structured):
                     if s.nonlinear:
                         mine = [v if s is None else x for x, v, s in zip(operands, values, ts)]
                         return s.elementwise(line, mine, y, tag)
-                    return _structured(line, _weighted(line, ts, values, y), operands, (*values, y), y, tag)
+                    terms = _weighted(line, ts, values, y)
+                    return _structured(line, terms, operands, values, y, shape_of(y), tag)
             t = _careful(line, operands, ts, values, y)
     finally:
         unhush(token)
@@ -232,7 +235,7 @@ def _keeps(t: Any, w: Any, v: Any) -> bool:
     return isinstance(t, Structured) and (w is v or getattr(w, "base", None) is not None)
 
 
-def _structured(line: Elementwise, terms: Any, operands: Any, used: Any, y: Any, tag: Any) -> Any:
+def _structured(line: Elementwise, terms: Any, operands: Any, used: Any, y: Any, shape: Any, tag: Any) -> Any:
     """The result of an elementwise function in a structured space, which keeps the weights.
 
     An operand or the result that is kept as a weight must not change by a later assignment: arrays with tangents are
@@ -240,14 +243,17 @@ def _structured(line: Elementwise, terms: Any, operands: Any, used: Any, y: Any,
     """
     if not terms:
         return y
-    kept = any(is_array(w) for _, _, w in terms)
+    kept = False
+    for _, _, w in terms:
+        kept = kept or (type(w) is not float and type(w) is not int and is_array(w))
     if kept:
         for x, v in zip(operands, used):
             if isinstance(x, NumberArray) and x._tag == tag and isinstance(x.tangent, Structured):
                 x.hold()
             elif is_array(v):
                 terms = [(t, have, t.constant(w)) if _keeps(t, w, v) else (t, have, w) for t, have, w in terms]
-    t = combine(terms, shape_of(y), line.select)
+    t = terms[0][0]
+    t = t.combine(terms, shape, line.select) if isinstance(t, Structured) else combine(terms, shape, line.select)
     r = make_array(y, t, tag) if type(y) is np.ndarray and isinstance(t, Structured) else wrap(y, t, tag)
     if kept and isinstance(r, NumberArray):
         r.hold()

@@ -137,7 +137,9 @@ class NumberArray(Number):
 
         Only for an array whose tangent is structured, or that is new: the views of others are not known.
         """
-        self.root()._link.held = True  # type: ignore[union-attr]
+        if self._link is None:
+            self._link = Link()
+        (self._link if self._link.base is None else self._link.base._link).held = True
 
     def release(self) -> None:
         """Leave the value's memory to those that keep it; the array and its views go on with a copy."""
