@@ -64,5 +64,7 @@ def covered(tables: list[str]) -> set[Any]:
 
 
 def untested(module: str, tables: list[str]) -> set[str]:
+    """The functions with a rule in this module that no table names; not those of the package itself."""
     names = covered(tables)
-    return {f.__name__ for f, rule in FUNCTIONS.items() if rule.__module__.endswith(module) and f not in names}
+    rules = {f: rule for f, rule in FUNCTIONS.items() if not str(getattr(f, "__module__", "")).startswith("dualdiff")}
+    return {f.__name__ for f, rule in rules.items() if rule.__module__.endswith(module) and f not in names}
