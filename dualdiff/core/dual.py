@@ -23,7 +23,7 @@ from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new
 from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY
 from .tangents import Structured, expand
-from .values import is_array, is_view, ndim, plain, shape_of
+from .values import is_array, is_complex, is_view, ndim, plain, shape_of
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
@@ -126,9 +126,9 @@ class Dual(Methods, Number, role="scalar"):
         """Check and convert what a user gives; the library itself fills the slots directly."""
         outer = max((x._tag for x in (value, tangent) if isinstance(x, Dual)), default=None)
         value = numeric(value, "Dual: the value")
-        tangent = tangent if isinstance(tangent, Dual) else np.asarray(numeric(tangent, "Dual: the tangent"))
-        n = np.ndim(plain(value))
-        if np.ndim(plain(tangent)) == 0 and not isinstance(tangent, Dual):
+        tangent = numeric(tangent, "Dual: the tangent")
+        n = ndim(value)
+        if ndim(tangent) == 0 and not isinstance(tangent, Dual):
             tangent = np.broadcast_to(tangent, shape_of(value))
         have = tangent.shape if len(tangent.shape) == n else tangent.shape[1:]
         if have != shape_of(value):
@@ -136,11 +136,11 @@ class Dual(Methods, Number, role="scalar"):
                 f"Dual: the tangent has shape {tangent.shape}, which fits a value of shape {shape_of(value)} neither "
                 "as it is nor with one leading axis of directions"
             )
-        if np.iscomplexobj(plain(tangent)) and not np.iscomplexobj(plain(value)):
+        if is_complex(tangent) and not is_complex(value):
             raise TypeError("Dual: a real value has real tangents; make the value complex if you mean a complex one")
         # A number made from Duals is one perturbation further in, but still outside the next derivative call.
-        value = value.copy() if isinstance(value, np.ndarray) else value
-        return wrap(value, np.array(tangent) if n else tangent, by_hand(outer))
+        value = value.copy() if is_array(value) else value
+        return wrap(value, tangent.copy() if n else tangent, by_hand(outer))
 
     # ------------------------------------------------------------ operators
 

@@ -75,7 +75,7 @@ class _State:
         weakref.finalize(self, _count, -1).atexit = False  # tasks started here may outlive the with statement
 
 
-_STATE: ContextVar[_State | None] = ContextVar("dualdiff.kinks", default=None)
+STATE: ContextVar[_State | None] = ContextVar("dualdiff.kinks", default=None)
 _lock, _states = threading.RLock(), 0
 active = False  # whether there are states: the engine's paths without one pay no more than a look at this
 
@@ -125,26 +125,26 @@ def kinks(mode: str) -> contextlib.AbstractContextManager[None]:
     """
     if mode not in _MODES:
         raise ValueError(f"kinks: mode must be one of {', '.join(map(repr, _MODES))}, not {mode!r}")
-    return _within(mode, 0.0)
+    return within(mode, 0.0)
 
 
 @contextlib.contextmanager
-def _within(mode: str, tol: float) -> Iterator[None]:
-    token = _STATE.set(None if mode == "subgradient" else _State(mode, tol))
+def within(mode: str, tol: float) -> Iterator[None]:
+    token = STATE.set(None if mode == "subgradient" else _State(mode, tol))
     try:
         yield
     finally:
-        _STATE.reset(token)
+        STATE.reset(token)
 
 
 def watching() -> bool:
     """Whether a mode other than the default is active."""
-    return _STATE.get() is not None
+    return STATE.get() is not None
 
 
 def lexicographic() -> bool:
     """Whether ties are to be decided by the tangents: sweeps then need dense ones, all directions at once."""
-    state = _STATE.get()
+    state = STATE.get()
     return state is not None and state.mode == "lexicographic"
 
 
@@ -153,7 +153,7 @@ def lexicographic() -> bool:
 
 def met(function: Any, distance: Any, *operands: Any, kind: str = "kink", ordered: bool = True, why: str = "") -> None:
     """Report where a distance is 0 or small; in lexicographic mode raise for what can't be `ordered`, saying why."""
-    state = _STATE.get()
+    state = STATE.get()
     if state is None or (state.mode == "lexicographic" and ordered):
         return
     d = np.asarray(plain(distance))
@@ -194,7 +194,7 @@ def _name(function: Any) -> str:
 
 def watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
     """The rule to apply to these operands: called before every elementwise function and jump while `active`."""
-    state = _STATE.get()
+    state = STATE.get()
     if state is None:
         return rule
     elementwise = isinstance(rule, Elementwise)
@@ -230,7 +230,7 @@ def compare(operation: Any, x: Any, other: Any) -> Any:
     caller, function = sys._getframe(2), COMPARE[operation]
     values = x.value, other.value if isinstance(other, Number) else other
     package = caller.f_globals.get("__name__", "").partition(".")[0]
-    if _STATE.get() is None or package == "dualdiff":  # our own comparisons are not meant
+    if STATE.get() is None or package == "dualdiff":  # our own comparisons are not meant
         return operation(*values)
     written = caller.f_code.co_code[caller.f_lasti] == opmap["COMPARE_OP"]  # and no call of a builtin
     if not written and not shape_of(x) and not shape_of(other):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError
-from ..core.kinks import _STATE, _within
+from ..core.kinks import STATE, within
 from ..core.number import Number, of_a_call
 
 # The executors in a thread of which we run: a task that waited for others of its own executor might wait forever.
@@ -92,7 +92,7 @@ class _Work:
     """What the tasks of one call share, and the settings that results depend on."""
 
     def __init__(self, name: str, run: Callable[..., Any], shared: Any) -> None:
-        state = _STATE.get()
+        state = STATE.get()
         self.name, self.content, self._packed = name, (run, shared), b""
         mode, tol = ("subgradient", 0.0) if state is None else (state.mode, state.tol)
         self.settings = (np.geterr(), mode, tol)
@@ -136,7 +136,7 @@ class _PackedTask:
     def __call__(self) -> bytes:
         errors, mode, tol = self.settings
         try:
-            with np.errstate(**errors), _within(mode, tol):
+            with np.errstate(**errors), within(mode, tol):
                 run, shared = pickle.loads(self.packed)
                 result = run(shared, *self.job)
             return _dumps(self.name, "the result of f", result)

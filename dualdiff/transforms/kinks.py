@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.kinks import _STATE, NonsmoothPoint, _within
+from ..core.kinks import STATE, NonsmoothPoint, within
 from ..core.values import plain, shape_of
 from ..run.call import Call
 from ..run.checks import check_function
@@ -53,8 +53,8 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[Nonsmo
             state.points.clear()  # f is run again where it stores into plain arrays
             return super().once(seeds, buffers)
 
-    with _within("find", tol):
-        state: Any = _STATE.get()
+    with within("find", tol):
+        state: Any = STATE.get()
         call = Attempt("find_kinks", f, 0, (x,), {})
         call.run([np.ones(shape_of(x), plain(x).dtype) if shape_of(x) else type(plain(x))(1) for x in call.leaves])
         return list(state.points)
