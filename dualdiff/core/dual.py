@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import engine, kinks
-from .elementwise import call, scalar_call, scalar_structured, scaled
+from .elementwise import call, harmless, scalar_call, scalar_structured
 from .engine import OPERANDS, is_operand, operate
 from .errors import NotDifferentiableError, tangent_loss, user_line
 from .indexing import element_numbers, index, plain_key
@@ -174,10 +174,9 @@ class Dual(Methods, Number, role="scalar"):
                         pass  # outside math's domain, where NumPy has an answer
                     else:
                         t = self.tangent
-                        kind = type(t)
-                        if kind is float or kind is np.ndarray:
+                        if type(t) is float or harmless(ufunc, t, w):
                             t = t * w
-                            if t == t if kind is float else scaled(ufunc, t, w):
+                            if type(t) is not float or t == t:
                                 r = new(Dual)
                                 r.value = y
                                 r.tangent = t

@@ -22,15 +22,16 @@ NONE: dict[str, Any] = {}
 # ---------------------------------------------------------------- Python floats
 
 
-def scaled(function: Any, t: Any, w: Any) -> bool:
-    """Whether t, directions times the weight w, needed no look at zeros."""
-    return w - w == 0 and (not ELEMENTWISE[function].select or finite(t))
+def harmless(function: Any, t: Any, w: Any) -> bool:
+    """Whether the product of directions t and the weight w needs no look at zeros."""
+    return type(t) is np.ndarray and w - w == 0 and (not ELEMENTWISE[function].select or finite(t))
 
 
 def scalar_call(function: Any, a: Any, b: Any) -> Any:
     """A function of two plain floats, one of them at least with a tangent; None where NumPy must decide."""
     operands = a, b
-    ta = tb = None
+    ta: Any = None
+    tb: Any = None
     tag = -1
     if isinstance(a, Number):
         ta, tag, a = a.tangent, a._tag, a.value
@@ -43,30 +44,22 @@ def scalar_call(function: Any, a: Any, b: Any) -> Any:
     f, by_a, by_b = BINARY[function]
     try:
         y = f(a, b)
-        if ta is None:
-            w = by_b(SCALAR, a, b, y)
-            t = tb if type(tb) is not float and isinstance(tb, Structured) else tb * w
+        wa = None if ta is None else by_a(SCALAR, a, b, y)
+        wb = None if tb is None else by_b(SCALAR, a, b, y)
+        if type(y) is not float:
+            return None
+        if type(ta) is float or type(tb) is float:
+            t = tb * wb if ta is None else ta * wa if tb is None else ta * wa + tb * wb
+            if t != t:
+                return None  # maybe a strong zero
+        elif isinstance(tb if ta is None else ta, Structured):
+            return scalar_structured(function, operands, tag, y, ((ta, wa), (tb, wb)))
         else:
-            w = by_a(SCALAR, a, b, y)
-            if type(ta) is not float and isinstance(ta, Structured):
-                other = () if tb is None else ((tb, by_b(SCALAR, a, b, y)),)
-                return scalar_structured(function, operands, tag, y, ((ta, w), *other))
-            t = ta * w
-            if tb is not None:
-                second = by_b(SCALAR, a, b, y)
-                t = t + tb * second
-                w = w + second - second  # finite only where both weights are
+            if not (ta is None or harmless(function, ta, wa)) or not (tb is None or harmless(function, tb, wb)):
+                return None
+            t = tb * wb if ta is None else ta * wa if tb is None else ta * wa + tb * wb
     except (ArithmeticError, ValueError, TypeError):
         return None  # outside math's domain, where NumPy has an answer
-    if type(t) is not float:
-        if isinstance(t, Structured):
-            return scalar_structured(function, operands, tag, y, ((t, w),))
-        if type(t) is not np.ndarray or not scaled(function, t, w):
-            return None
-    elif t != t:
-        return None  # maybe a strong zero
-    if type(y) is not float:
-        return None
     r = new(concrete.scalar)
     r.value = y
     r.tangent = t
@@ -80,6 +73,8 @@ def scalar_structured(function: Any, operands: Any, tag: Any, y: Any, parts: Any
         return None
     line, terms = ELEMENTWISE[function], []
     for t, w in parts:
+        if t is None:
+            continue
         if not isinstance(t, Structured) or t.nonlinear or w - w != 0:
             return None
         if w or 0 not in line.partials:  # which is what the table calls 0
@@ -102,7 +97,7 @@ def call(line: Elementwise, operands: Any) -> Any:
         y = line.function(x.value)
     else:
         a, b = operands
-        ta = tb = None
+        ta, tb = None, None
         tag = -1
         if not isinstance(a, Number) and type(a) is not float:
             a = constant(a)  # which may turn out to hold numbers with tangents

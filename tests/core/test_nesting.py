@@ -316,3 +316,8 @@ def test_a_thread_inside_f() -> None:
         return x * found[0]
 
     assert D(f)(3.0) == 24.0
+
+
+def test_a_number_made_by_hand_of_a_number_with_a_tangent_is_a_perturbation_further_in() -> None:
+    assert dd.derivative(lambda x: (dd.Dual(x, 1.0) ** 2).tangent)(3.0) == 2  # of 2 x
+    assert dd.derivative(lambda x: (x * dd.Dual(x, 1.0)).tangent)(3.0) == 1  # of x, which is a constant to it
