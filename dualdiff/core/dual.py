@@ -15,12 +15,12 @@ import numpy as np
 from . import engine, kinks
 from .elementwise import call, harmless, scalar_call, scalar_structured
 from .engine import OPERANDS, is_operand, operate
-from .errors import NotDifferentiableError, tangent_loss, user_line
+from .errors import DualdiffError, NotDifferentiableError, tangent_loss, user_line
 from .indexing import element_numbers, index, plain_key
 from .making import buffer, fit, make_array, numeric, wrap, zero_tangent
 from .mathematics import SCALAR, positive_part
 from .methods import Methods
-from .number import ElementNumber, Number, NumberArray, by_hand, new
+from .number import ElementNumber, Number, NumberArray, by_hand, new, note
 from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY
 from .tangents import Structured, expand
 from .values import is_array, is_complex, is_view, ndim, plain, shape_of
@@ -190,9 +190,20 @@ class Dual(Methods, Number, role="scalar"):
             r = scalar_call(ufunc, x, more[0])
             if r is not None:
                 return r
-        return engine.ufunc(ufunc, method, (x, *more), options)
+        try:
+            return engine.ufunc(ufunc, method, (x, *more), options)
+        except DualdiffError as error:
+            note(self, error)
+            raise
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return self._function(func, types, args, kwargs)
+        except DualdiffError as error:
+            note(self, error)
+            raise
+
+    def _function(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         out = kwargs.get("out")
         if out is not None:
             kwargs = {k: v for k, v in kwargs.items() if k != "out"}
@@ -211,13 +222,13 @@ class Dual(Methods, Number, role="scalar"):
     # ------------------------------------------------------------ what would lose the tangent
 
     def __float__(self) -> float:
-        raise tangent_loss(
-            "float(x), math.sin(x) and the like, or storing into a plain float array,",
-            "use np.sin(x), np.zeros_like(x), np.zeros(n, like=x), or dd.value(x) where the derivative may go",
-        )
+        what = "float(x), math.sin(x) and the like, or storing into a plain float array,"
+        instead = "use np.sin(x), np.zeros_like(x), np.zeros(n, like=x), or dd.value(x) where the derivative may go"
+        raise note(self, tangent_loss(what, instead))
 
     def __complex__(self) -> complex:
-        raise tangent_loss("complex(x)", "write x + 0j, or complex(dd.value(x)) where the derivative may go")
+        instead = "write x + 0j, or complex(dd.value(x)) where the derivative may go"
+        raise note(self, tangent_loss("complex(x)", instead))
 
     # ------------------------------------------------------------ storage
 
@@ -367,7 +378,7 @@ class DualArray(NumberArray, Dual, role="array"):
             return whole
         if dtype is None or dtype == np.dtype(object):
             return _elements(self)
-        raise tangent_loss("storing an array into a plain one, or np.asarray(x, dtype=float),")
+        raise note(self, tangent_loss("storing an array into a plain one, or np.asarray(x, dtype=float),"))
 
     def __copy__(self) -> Any:
         return self.copy()

@@ -16,18 +16,28 @@ from typing import Any
 # ---------------------------------------------------------------- tags
 
 _tags = itertools.count(1)
-_running: dict[int, bool] = {}  # the tags of the derivative calls that have not ended
+_running: dict[int, Any] = {}  # the tags of the calls that have not ended: the first loss in each, which f may swallow
 
 
 def start() -> int:
     """A fresh tag for a derivative call, which must `end` it."""
     tag = next(_tags)
-    _running[tag] = True
+    _running[tag] = None
     return tag
 
 
-def end(tag: int) -> None:
-    del _running[tag]
+def end(tag: int) -> Any:
+    """End a derivative call: the first error that told of a loss in it, or None."""
+    return _running.pop(tag)
+
+
+def note(x: Any, error: Exception) -> Exception:
+    """Note that x had no derivative, for all calls that x belongs to: f may swallow the error."""
+    while isinstance(x, Number):
+        if _running.get(int(x._tag), error) is None:
+            _running[int(x._tag)] = error
+        x = x.value
+    return error
 
 
 def by_hand(outer: Any) -> Any:

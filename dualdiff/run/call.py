@@ -21,6 +21,7 @@ from ..spaces.selection import Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
+from .losses import strays
 
 Function = Callable[..., Any]
 SEED_BYTES = 2**28  # what the seeds of one sweep may take when the chunk size is left to us
@@ -85,7 +86,9 @@ class Call:
             f = self.f if like is None else follow(self.f, like)
             result = f(*self.arguments(duals), **self.kwargs)
         finally:
-            end(tag)
+            lost = end(tag)
+        if lost is not None and ((lost_in_array(lost) and not buffers) or strays(self, f, result)):
+            raise lost  # f swallowed it
         return taken_apart(result, tag, self.name)
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
