@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
 
@@ -23,7 +24,7 @@ def main() -> None:
         for find in examine(program(f"{seed}/{k}"), counts):
             counts["finds"] += 1
             short = shrunk(find)
-            key = short.got if "Error" in short.got else "\n".join(short.program.lines)
+            key = short.got if "Error" in short.got else re.sub(r"\d", "", "\n".join(short.program.lines))
             if key not in seen:
                 seen.add(key)
                 print(f"# seed {seed}/{k}, {find.kind}\n{short}\n", flush=True)

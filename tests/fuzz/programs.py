@@ -92,7 +92,7 @@ def from_table(rnd: random.Random, pool: list[str], new: str) -> str:
 # ---------------------------------------------------------------- templates
 
 # {n} a new variable, {a} {b} {d} others, {s} {q} indices, {i} {j} small ints, {t} a number, {k} a constant,
-# {x} an axis, {o} a memory order, {u1} {u2} ufuncs, {red} a reduction.
+# {e} {g} expressions, {x} an axis, {o} a memory order, {u1} {u2} ufuncs, {red} a reduction.
 TEMPLATES = """
 {n} = {a} + {b}
 {n} = {a} * {b}
@@ -109,6 +109,21 @@ TEMPLATES = """
 {n} = {a} @ {k}
 {n} = {k} @ {a}
 {n} = {a}.T @ ({b} + {b}[::-1])
+{n} = {e} * {g}
+{n} = ({e} * {g}).sum({x})
+{n} = {e} + {g} * {t}
+{n} = ({e}[:, None] * {g}[None, :]).sum({x})
+{n} = {e} @ {g}
+{n} = {e} @ {k} @ {g}
+{n} = {e}.T @ {g}
+{n} = {e}.reshape(-1)
+{n} = np.{red}({e}, axis={x})
+{n} = np.concatenate([{e}, {g}])
+{n} = np.where({a} > {t}, {e}, {g})
+{a}[{s}] = {e}
+{a}[...] = {e}
+{n} = np.einsum('ij,jk->ik', {e}, {g})
+{n} = np.einsum('ij,j->i', {e}, {g})
 {n} = {a}[{s}]
 {n} = {a}[{s}] * {b}[{q}]
 {n} = {a}[{s}].sum({x})
@@ -229,6 +244,11 @@ while np.sum({a}) > 1: {a} = {a} * 0.5
 {n} = dd.jvp(lambda p: np.sin(p) * {b}, ({a},), (np.ones_like({a}),))[1]
 """
 LINES = [line for line in TEMPLATES.splitlines() if line]
+EXPRESSIONS = """
+{a}  {b}  ({a} + {b})  ({a} + {a}[::-1])  ({a} * {b})  ({a} * {a}[::-1])  np.sin({a})  ({a}[{s}] * {b}[{q}])  {a}.T  {k}
+({a} - np.roll({b}, 1))  np.outer({a}, {k})  np.outer({k}, {a}).T  ({a} * {k})  ({a}[:, None] * {b})
+({a}[{s}] + {b}[{q}])  {a}[{s}]  ({a} + {k})  (1 + {a} ** 2)  np.exp(-np.abs({a}))
+"""
 INDICES = """
 0  -1  1:  :2  ::-1  ::2  ...  None  ()  :0  [0, 0, 1]  [1, 0]  []  :, 0  0, 1:  :, ::-1  [[0, 1], [1, 0]]
 np.array([1, 0, 1])  ..., [0, 0]  np.int64(1)  [0], [1]  {a} > {t}  {b} > {t}  {a} > 99  ..., :2  [True, False]
@@ -260,6 +280,7 @@ def line(rnd: random.Random, pool: list[str], new: str, nested: bool = True) -> 
     slots |= {"k": rnd.choice(OWN), "x": rnd.choice([None, 0, -1, 1, ()]), "o": rnd.choice("CFAK")}
     slots |= {"u1": rnd.choice(UNARY), "u2": rnd.choice(BINARY), "red": rnd.choice(REDUCTIONS)}
     slots |= {name: rnd.choice(expressions(INDICES)).format(**slots) for name in "sq"}
+    slots |= {name: rnd.choice(expressions(EXPRESSIONS)).format(**slots) for name in "eg"}
     return rnd.choice(LINES).format(**slots).replace("\\n", "\n")
 
 
@@ -328,7 +349,7 @@ def variables(lines: list[str], x: Any) -> dict[str, Any] | None:
 
 
 def point(rnd: random.Random) -> Any:
-    shape = rnd.choice([(4,), (4,), (3,), (4,), (2, 3), (3, 3), (1,), (), (2, 2), (3, 1)])
+    shape = rnd.choice([(4,), (4,), (3,), (4,), (2, 3), (3, 3), (1,), (), (2, 2), (3, 1), (6,)])
     values = np.random.default_rng(rnd.randrange(2**32)).normal(size=shape).round(3)
     if rnd.random() < 0.15:  # where there are kinks and singular points
         values = np.array([rnd.choice([0.0, 0.0, 1.0, -1.0, 0.25]) for _ in range(values.size)]).reshape(shape)
