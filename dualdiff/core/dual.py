@@ -21,7 +21,7 @@ from .making import buffer, fit, make_array, numeric, wrap, zero_tangent
 from .mathematics import SCALAR, positive_part
 from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
-from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY
+from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY, Part
 from .tangents import Structured, expand
 from .values import is_array, is_complex, is_view, ndim, plain, shape_of
 
@@ -300,6 +300,9 @@ class DualArray(NumberArray, Dual, role="array"):
             ours = new._tag == self._tag
         v, t = (new.value, new.tangent) if ours else (new, None)
         move, key, root = index(self, key), plain_key(key), self.root()
+        if self._link.part:  # type: ignore[union-attr]
+            self._put_part(root, key, new)
+            return
         link: Any = root._link
         if link.held:
             root.release()
@@ -330,6 +333,13 @@ class DualArray(NumberArray, Dual, role="array"):
         if isinstance(v, Number) and not isinstance(self.value, Number):
             self.value = buffer(v, self.value)
 
+    def _put_part(self, root: Any, key: Any, new: Any) -> None:
+        """Assignment to the real or imaginary part of a complex array, or to a view of it."""
+        at = np.unravel_index(self._numbers(root)[key], root.shape)
+        real = any(type(m) is Part and m.move is np.real for _, m in self._link.steps)  # type: ignore[union-attr]
+        old = root[at]
+        root[at] = new + 1j * np.imag(old) if real else np.real(old) + 1j * new
+
     def _put(self, root: Any, key: Any, v: Any, t: Any) -> None:
         """Assignment in a structured space: by the flat numbers of the elements that are written."""
         numbers = self._numbers(root)[key]
@@ -341,7 +351,7 @@ class DualArray(NumberArray, Dual, role="array"):
         """The flat numbers, in the array whose memory this one views, of this one's elements."""
         numbers = element_numbers(root.shape)
         for _, step in self._link.steps:  # type: ignore[union-attr]
-            numbers = step.move(numbers)
+            numbers = numbers if type(step) is Part else step.move(numbers)
         return numbers
 
     def _write(self, root: Any, key: Any, batched: bool, v: Any, t: Any) -> None:
@@ -376,8 +386,15 @@ class DualArray(NumberArray, Dual, role="array"):
             whole = np.empty((), object)  # by which SciPy leaves the product to us
             whole[()] = self
             return whole
-        if dtype is None or dtype == np.dtype(object):
-            return _elements(self)
+        if sys._getframe(1).f_code.co_name == "require" or copy is False:
+            raise note(self, tangent_loss("np.require(x), or np.array(x, copy=False),"))
+        if copy or dtype == np.dtype(object):
+            return _elements(self, None)
+        if dtype is None:
+            link: Any = self.root()._link
+            elements = _elements(self, (link, link.version))
+            elements.flags.writeable = False  # what is written into it would not be seen here
+            return elements
         raise note(self, tangent_loss("storing an array into a plain one, or np.asarray(x, dtype=float),"))
 
     def __copy__(self) -> Any:
@@ -408,13 +425,13 @@ class Element(ElementNumber, Dual, role="element"):
     __slots__ = ()
 
 
-def _elements(x: Any) -> Any:
+def _elements(x: Any, seen: Any) -> Any:
     """An array of objects with the elements of x as they are now."""
     flat = x.ravel().copy()
     out = np.empty(len(flat), object)
     for k in range(len(flat)):
         e = out[k] = new(Element)
-        e._array, e._at, e._tag, e._found = flat, k, x._tag, None
+        e._array, e._at, e._tag, e._found, e._seen = flat, k, x._tag, None, seen
     return out.reshape(x.shape)
 
 

@@ -28,6 +28,7 @@ from .table import (
     REDUCE,
     REFUSED,
     Move,
+    Part,
     Plan,
     found,
 )
@@ -37,8 +38,9 @@ from .values import SCALARS, is_array, is_complex, is_view, plain
 # ---------------------------------------------------------------- new arrays
 
 _FILLED = {np.zeros_like, np.ones_like, np.empty_like, np.full_like}
-_LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.array, np.asarray, np.asanyarray, np.arange}
-CREATE = _FILLED | _LIKE | {np.ascontiguousarray, np.asfortranarray}
+_ORDER = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
+CONVERT = {np.array, np.asarray, np.asanyarray, *_ORDER}
+CREATE = _FILLED | CONVERT | {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange}
 
 
 def create(self: Number, func: Any, args: Any, kwargs: Any) -> Any:
@@ -51,11 +53,11 @@ def create(self: Number, func: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = (args[:1], kwargs) if at == 1 else (args, {k: v for k, v in kwargs.items() if k != at})
         of_fill, func = func is np.full, np.empty if func is np.full else np.empty_like
         kwargs = {"dtype": np.result_type(plain(fill)) if of_fill else like.dtype, **kwargs}
-    if func in (np.asarray, np.asanyarray) and isinstance(args[0], NumberArray) and len(args) == 1 and not kwargs:
-        return args[0]
-    if func in (np.array, np.asarray, np.asanyarray):
-        made = numeric(func(*args, **kwargs), f"np.{func.__name__}")
+    if func in CONVERT:
+        made = converted(func, *args, **kwargs)
         return made if isinstance(made, Number) else buffer(like, made)
+    if func is np.arange and any(isinstance(a, Number) for a in (*args, *kwargs.values())):
+        return _range(*args, **kwargs)
     made = func(*[plain(a) for a in args], **{k: plain(v) for k, v in kwargs.items()})
     if made.dtype.kind in "biu" and "dtype" not in kwargs and len(args) < 2:
         made = made.astype(float)  # a buffer like a float one
@@ -63,6 +65,35 @@ def create(self: Number, func: Any, args: Any, kwargs: Any) -> Any:
     if fill is not None:
         r[...] = fill
     return r
+
+
+def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any:
+    """np.array, np.asarray and their kin of what may hold tangents: the array itself where NumPy gives that."""
+    copy, x = options.get("copy", function is np.array or None), a
+    if not isinstance(x, NumberArray):
+        x = np.asarray(a)
+        x = function(a, *(() if dtype is None else (dtype,)), **options) if x.dtype != object else numeric(x, "an array")
+    if not isinstance(x, NumberArray):
+        return x
+    y = x if dtype is None else x.astype(dtype, copy=False)
+    order = _ORDER.get(function, order)
+    flags = plain(y).flags
+    moved = (order == "C" and not flags.c_contiguous) or (order == "F" and not flags.f_contiguous)
+    if copy is False and (moved or y is not x):
+        raise ValueError(f"np.{function.__name__}: a copy is needed, which copy=False excludes")
+    if moved or (copy and y is a):
+        y = np.copy(y, order=order or "K")
+    least = max(options.get("ndmin", 0), function in _ORDER)
+    return y if y.ndim >= least else y.reshape((1,) * (least - y.ndim) + y.shape)
+
+
+def _range(*args: Any, dtype: Any = None, **options: Any) -> Any:
+    """np.arange of numbers with tangents: the number of steps is constant, and the end where it stands."""
+    if options or dtype is not None:
+        raise NotDifferentiableError(f"np.arange of numbers with tangents, by keyword{user_line()}: give start and step")
+    count = np.arange(*map(plain, args)).size
+    start, step = args[0] if len(args) > 1 else 0.0, args[2] if len(args) > 2 else 1.0
+    return start + step * np.arange(float(count))
 
 
 # ---------------------------------------------------------------- applying rules
@@ -97,7 +128,7 @@ def finish(result: Any, function: Any = None, args: Any = (), kwargs: Any = NONE
     """Carry out what the rule of a function returned."""
     if type(result) is Plan:
         return apply(result, function, args, kwargs)
-    return move(result, function, args, kwargs) if type(result) is Move else result
+    return move(result, function, args, kwargs) if isinstance(result, Move) else result
 
 
 def apply(plan: Plan, function: Any = None, args: Any = (), kwargs: Any = NONE) -> Any:
@@ -162,7 +193,7 @@ def _noted(results: Any, tag: Any, function: Any, args: Any, kwargs: Any) -> Non
 def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     """x in another type; one that is not floating gives plain numbers, as int(x) does."""
     if dtype.kind == "O":
-        return np.asarray(x)
+        return np.array(x)
     if dtype.kind not in "fc":
         return np.asarray(plain(x)).astype(dtype)
     if dtype.kind == "f" and x.dtype.kind == "c":
@@ -184,7 +215,7 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
         x = as_array(x)
     v = x.value
     y = m.move(v)
-    t = gather(x.tangent, v.shape, m.move, m.batched)
+    t = gather(x.tangent, v.shape, m.move, m.batched) if type(m) is Move else m.tangent(x.tangent, v.shape)
     r = wrap(y, t, x._tag)
     structured = isinstance(t, Structured)
     if structured:
@@ -193,6 +224,7 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
         root = x.root()
         root._link.viewed = True
         r._link = Link(root, (*x._link.steps, (v.shape, m)), root._link.version)
+        r._link.part = x._link.part or type(m) is Part
         if structured or root._link.held:
             if root._link.views is None:
                 root._link.views = []

@@ -150,7 +150,7 @@ def lift(a: Any, what: str) -> Any:
     if leader is None:
         return numeric(np.array(items), what).reshape(a.shape)
     if all(isinstance(v, ElementNumber) for v in items):
-        groups = [(x, [e._at for e in es]) for x, es in _runs(items)]
+        groups = [(es[0].source(), [e._at for e in es]) for es in _runs(items)]
         if len(groups) < len(items):
             return np.concatenate([x if at == list(range(len(x))) else x[at] for x, at in groups]).reshape(a.shape)
 
@@ -162,9 +162,7 @@ def lift(a: Any, what: str) -> Any:
 
 def _runs(items: list[Any]) -> Any:
     """Elements that stand together and come from one array."""
-    for _, run in groupby(items, lambda e: id(e._array)):
-        es = list(run)
-        yield es[0]._array, es
+    return [list(run) for _, run in groupby(items, lambda e: id(e._array))]
 
 
 def _pack(items: Any) -> Any:

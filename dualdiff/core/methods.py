@@ -153,9 +153,17 @@ class Methods:
     def real(self) -> Any:
         return np.real(self)
 
+    @real.setter
+    def real(self, new: Any) -> None:
+        np.real(self)[...] = new
+
     @property
     def imag(self) -> Any:
         return np.imag(self)
+
+    @imag.setter
+    def imag(self, new: Any) -> None:
+        np.imag(self)[...] = new
 
     @property
     def flat(self) -> Any:
@@ -204,7 +212,7 @@ class Methods:
         return np.clip(self, min, max) if out is None else np.clip(self, min, max, out=out)
 
     def conj(self) -> Any:
-        return np.conjugate(self)
+        return np.conjugate(self) if self.dtype.kind == "c" else self
 
     conjugate = conj
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from .errors import tangent_loss
+
 # ---------------------------------------------------------------- tags
 
 _tags = itertools.count(1)
@@ -105,12 +107,13 @@ class Link:
     base has changed since. So tangents need not be views of each other's memory, nor arrays at all.
     """
 
-    __slots__ = ("base", "held", "owned", "steps", "version", "viewed", "views")
+    __slots__ = ("base", "held", "owned", "part", "steps", "version", "viewed", "views")
 
     def __init__(self, base: Any = None, steps: Any = (), version: int = 0) -> None:
         self.base = base  # None in an array of its own
         self.steps: tuple[tuple[tuple[int, ...], Any], ...] = steps  # the shape before each move, and the move
         self.version = version  # counts assignments
+        self.part = False  # whether there is a real or an imaginary part among the steps
         self.viewed = False  # whether there are views
         self.owned = False  # whether nothing else uses the tangent's memory, so that it can be written to
         self.held = False  # whether a structured tangent uses the value's memory, which must not change then
@@ -163,17 +166,29 @@ class NumberArray(Number):
 
 
 class ElementNumber(Number):
-    """An element of an array of objects, looked up in the array it came from when it is used as a number."""
+    """An element of an array of objects, looked up in a copy of the array it came from when it is used as a number.
 
-    __slots__ = ("_array", "_at", "_found")
+    Where NumPy's array would share that one's memory, it may be used only until the next assignment there.
+    """
+
+    __slots__ = ("_array", "_at", "_found", "_seen")
     _array: Any
     _at: int
     _found: Any
+    _seen: tuple[Link, int] | None  # the link of the array it came from, and its version
 
     def _find(self) -> Any:
         if self._found is None:
-            self._found = self._array[self._at]
+            self._found = self.source()[self._at]
+        elif self._seen is not None:
+            self.source()
         return self._found
+
+    def source(self) -> Any:
+        """The array that the element is looked up in."""
+        if self._seen is not None and self._seen[0].version != self._seen[1]:
+            raise tangent_loss("np.asarray(x), used after an assignment to x,")
+        return self._array
 
     value = property(lambda self: self._find().value)  # type: ignore[assignment]
     tangent = property(lambda self: self._find().tangent)  # type: ignore[assignment]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .tangents import gather
+from .tangents import gather, linear
 from .values import Shape
 
 
@@ -50,6 +50,18 @@ class Move:
     def tangent(self, t: Any, shape: Shape) -> Any:
         """The tangent of the result, for one of an operand of this shape."""
         return gather(t, shape, self.move, self.batched)
+
+
+class Part(Move):
+    """np.real or np.imag of a complex array: a view of it, though what it picks are no elements."""
+
+    __slots__ = ()
+
+    def tangent(self, t: Any, shape: Shape) -> Any:
+        return linear(t, shape, self.move, self.back)
+
+    def back(self, c: Any) -> Any:
+        return np.real(c) + 0j if self.move is np.real else 1j * np.real(c)
 
 
 class Plan:

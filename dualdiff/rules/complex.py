@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic
-from ..core.table import COMPLEX, Kink, Plan, rule
+from ..core.table import COMPLEX, Kink, Part, Plan, rule
 from ..core.tangents import combine, linear
-from ..core.values import shape_of
+from ..core.values import is_array, shape_of
 
 # ---------------------------------------------------------------- analytic functions
 
@@ -94,13 +94,17 @@ def conjugate(z: Any) -> Plan:
 def real(val: Any) -> Any:
     if val.dtype.kind != "c":
         return val
+    if is_array(val):
+        return Part(val, np.real)
     return Plan((val,), np.real, lambda _, v, t: real_part(t[0], shape_of(v[0])))
 
 
 @rule(np.imag)
 def imag(val: Any) -> Any:
     if val.dtype.kind != "c":
-        return np.zeros(val.shape, val.dtype)[()]
+        return np.broadcast_to(np.zeros((), val.dtype), val.shape)[()]  # read-only, as NumPy's
+    if is_array(val):
+        return Part(val, np.imag)
     return Plan((val,), np.imag, lambda _, v, t: linear(t[0], shape_of(v[0]), np.imag, lambda c: 1j * np.real(c)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import FUNCTIONS, Plan, rule
+from ..core.table import FUNCTIONS, Move, Plan, rule
 from ..core.tangents import combine, contract
 from ..core.values import ndim, shape_of
 
@@ -112,6 +112,10 @@ def kron(a: Any, b: Any) -> Any:
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
     """Linear in each operand: the others are multiplied up first, then contracted with its tangent."""
     subs, result, arrays = _parse(operands)
+    spec = ",".join(subs) + "->" + result
+    if len(arrays) == 1 and set(subs[0]) == set(result) and not options:  # a view
+        batched = f"Z{subs[0]}->Z{result}"
+        return Move(arrays[0], lambda v: np.einsum(spec, v), lambda t: np.einsum(batched, t))
 
     def tangent(r: Any, values: Any, tangents: Any) -> Any:
         terms = []
@@ -127,7 +131,6 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
             terms.append((contract(t, shape_of(values[k]), sub, weight, needed, result), shape_of(r), 1))
         return combine(terms, shape_of(r))
 
-    spec = ",".join(subs) + "->" + result
     return Plan(tuple(arrays), lambda *values: np.einsum(spec, *values, optimize=optimize, **options), tangent)
 
 

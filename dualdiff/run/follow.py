@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from ..core.dual import Dual
+from ..core.engine import CONVERT, converted
 from ..core.errors import TangentLossError
 from ..core.making import buffer, numeric
 from ..rules import special
 
 _ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity, np.copy)
-_CONVERT = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 _ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
 _OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
@@ -44,6 +44,7 @@ def lost_in_array(error: Exception) -> bool:
     of_objects = (
         *("loop of ufunc does not support argument", "not supported for the input types"),  # NumPy
         "object arrays are not supported",  # SciPy
+        "read-only",  # what NumPy made of a number with a tangent, and f would write to
     )
     return isinstance(error, TangentLossError) or any(text in str(error) for text in of_objects)
 
@@ -54,7 +55,7 @@ class _Follower:
     def __init__(self, like: Dual) -> None:
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.replaced = {id(g): functools.wraps(g)(self.allocator(g)) for g in _ALLOCATE + _ALLOCATE_LIKE}
-        self.replaced |= {id(g): functools.wraps(g)(self.converter(g)) for g in _CONVERT}
+        self.replaced |= {id(g): functools.wraps(g)(self.converter(g)) for g in (*CONVERT, np.require)}
         self.replaced |= {id(g): functools.wraps(g)(self.of_lists(g)) for g in _OF_LISTS}
         scipy = sys.modules.get("scipy.special")  # whose Python functions turn Duals into arrays of objects
         self.replaced |= {id(getattr(scipy, name)): getattr(special, name) for name in _OURS if scipy}
@@ -68,14 +69,9 @@ class _Follower:
         return allocate
 
     def converter(self, g: Callable[..., Any]) -> Callable[..., Any]:
-        def convert(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-            made = a if isinstance(a, Dual) else np.asarray(a)
-            if isinstance(made, np.ndarray) and made.dtype.kind != "O":
-                made = g(a, dtype, *args, **kwargs)
-                return buffer(self.like, made) if type(made) is np.ndarray else made
-            made = numeric(made, f"np.{g.__name__}")
-            made = made if dtype is None else made.astype(dtype)
-            return made.copy() if g is np.array else made
+        def convert(a: Any, *args: Any, **kwargs: Any) -> Any:
+            made = converted(g, a, *args, **kwargs)
+            return buffer(self.like, made) if type(made) is np.ndarray else made
 
         return convert
 
