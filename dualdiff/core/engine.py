@@ -72,7 +72,10 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
     copy, x = options.get("copy", function is np.array or None), a
     if not isinstance(x, NumberArray):
         x = np.asarray(a)
-        x = function(a, *(() if dtype is None else (dtype,)), **options) if x.dtype != object else numeric(x, "an array")
+        if x.dtype != object:
+            given = {} if order is None else {"order": order}
+            return function(a, *(() if dtype is None else (dtype,)), **given, **options)
+        x = numeric(x, "an array")
     if not isinstance(x, NumberArray):
         return x
     y = x if dtype is None else x.astype(dtype, copy=False)
@@ -90,7 +93,7 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
 def _range(*args: Any, dtype: Any = None, **options: Any) -> Any:
     """np.arange of numbers with tangents: the number of steps is constant, and the end where it stands."""
     if options or dtype is not None:
-        raise NotDifferentiableError(f"np.arange of numbers with tangents, by keyword{user_line()}: give start and step")
+        raise NotDifferentiableError(f"np.arange of Duals, by keyword{user_line()}: leave out the names")
     count = np.arange(*map(plain, args)).size
     start, step = args[0] if len(args) > 1 else 0.0, args[2] if len(args) > 2 else 1.0
     return start + step * np.arange(float(count))
@@ -263,9 +266,9 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
         return store(out, result, function.__name__)
     if method != "__call__":
         return _method(function, method, inputs, options)
-    for name in ("casting", "order", "subok"):
+    for name in ("casting", "subok"):
         options.pop(name, None)
-    dtype = options.pop("dtype", None)
+    dtype, order = options.pop("dtype", None), options.pop("order", "K")
     if not options:
         result = _called(function, inputs)
     elif function in PLAIN:
@@ -274,7 +277,8 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
         result = finish(FUNCTIONS[function](*inputs, **options), function, inputs, options)
     else:
         raise NotDifferentiableError(f"{function.__name__} with {', '.join(options)}= but no out={user_line()}")
-    return result if dtype is None else result.astype(dtype)
+    result = result if dtype is None else result.astype(dtype)
+    return converted(np.asarray, result, order=order) if isinstance(result, NumberArray) else result
 
 
 def _called(function: Any, inputs: Any) -> Any:

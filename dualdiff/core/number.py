@@ -187,7 +187,7 @@ class ElementNumber(Number):
     def source(self) -> Any:
         """The array that the element is looked up in."""
         if self._seen is not None and self._seen[0].version != self._seen[1]:
-            raise tangent_loss("np.asarray(x), used after an assignment to x,")
+            raise note(self._array, tangent_loss("np.asarray(x), used after an assignment to x,"))
         return self._array
 
     value = property(lambda self: self._find().value)  # type: ignore[assignment]

@@ -103,7 +103,7 @@ def block(arrays: Any) -> Any:
             return np.concatenate([build(x, level - 1) for x in part], axis=-level)
         return np.reshape(part, (1,) * (n - ndim(part)) + shape_of(part))
 
-    return build(arrays, depth)
+    return build(arrays, depth) if depth else np.copy(build(arrays, depth), "C")
 
 
 # An axis that is not there gives NumPy's error, a ValueError.
@@ -123,14 +123,14 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     grids = [np.reshape(x, (1,) * k + (-1,) + (1,) * (n - 1 - k)) for x, k in zip(xi, at)]
     if not sparse:
         grids = list(np.broadcast_arrays(*grids))
-    return tuple(np.copy(g) for g in grids) if copy else tuple(grids)
+    return tuple(np.copy(g, "C") for g in grids) if copy else tuple(grids)
 
 
 @rule(np.ix_)
 def ix_(*args: Any) -> Any:
     if any(ndim(x) != 1 for x in args):
         raise ValueError("Cross index must be 1 dimensional")
-    return np.meshgrid(*args, sparse=True, indexing="ij")
+    return np.meshgrid(*args, copy=False, sparse=True, indexing="ij")
 
 
 @rule(np.apply_along_axis)

@@ -14,6 +14,7 @@ import numpy as np
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.table import axes_of, axis_of, refuse_out, rule
 from ..core.values import ndim, plain, shape_of
+from .structural import memory_order
 
 
 def array_of(x: Any) -> Any:
@@ -28,11 +29,23 @@ def array_of(x: Any) -> Any:
 # ---------------------------------------------------------------- sorting
 
 
+def _by_memory(function: Any, a: Any, axis: int, *args: Any, **options: Any) -> Any:
+    """A function along an axis whose result lies in memory as `a` does; None where that is C's order anyway."""
+    order = memory_order(a) if ndim(a) > 1 else [0]
+    if order == list(range(len(order))):
+        return None
+    moved = function(np.transpose(a, order), *args, axis=order.index(axis + len(order)), **options)
+    return np.transpose(moved, np.argsort(order).tolist())
+
+
 @rule(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None, **options: Any) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
     axis = axis_of(axis, ndim(a))
+    moved = _by_memory(np.sort, a, axis, kind=kind, order=order, stable=stable)
+    if moved is not None:
+        return moved
     _report(np.sort, a, axis)
     places = places_of(np.sort, a, axis)
     return np.take_along_axis(a, np.argsort(places, axis, order=order, stable=True, **options), axis)
@@ -60,6 +73,9 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
     if axis is None:
         a, axis = np.ravel(a), -1
     axis, values = axis_of(axis, ndim(a)), plain(a)
+    moved = _by_memory(np.partition, a, axis, kth, kind=kind, order=order)
+    if moved is not None:
+        return moved
     _report(np.partition, a, axis)
     places = places_of(np.partition, a, axis)
     arranged = np.partition(values, kth, axis, kind, order)

@@ -57,7 +57,7 @@ def _matmul_subscripts(m: int, n: int) -> tuple[str, str, str]:
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     m, n = ndim(a), ndim(b)
     if m == 0 or n == 0:
-        return np.multiply(a, b)
+        return np.multiply(a, b, order="C")
     left, right = LETTERS[: m - 1] + "y", LETTERS[m : m + n - 1]
     right = right[: n - 2] + "y" + right[n - 2 :] if n > 1 else "y"
     return bilinear(np.dot, a, b, left, right, (left + right).replace("y", ""))
@@ -72,7 +72,7 @@ def vdot(a: Any, b: Any, /) -> Any:
 def inner(a: Any, b: Any, /) -> Any:
     m, n = ndim(a), ndim(b)
     if m == 0 or n == 0:
-        return np.multiply(a, b)
+        return np.multiply(a, b, order="C")
     left, right = LETTERS[: m - 1], LETTERS[m : m + n - 1]
     return bilinear(np.inner, a, b, left + "y", right + "y", left + right)
 

@@ -130,7 +130,7 @@ def prod(
         return np.prod(a, axis, keepdims=keepdims) * initial
     axes = axes_of(axis, ndim(a))
     if not axes:
-        return a
+        return +a
     if len(axes) > 1:  # one axis of all their elements
         n = len(axes)
         moved = np.moveaxis(a, axes, range(-n, 0))
@@ -178,7 +178,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     while step < n:
         y = np.concatenate([y[..., :step], y[..., step:] * y[..., :-step]], -1)
         step *= 2
-    return np.moveaxis(y, -1, axis)
+    return np.moveaxis(y, -1, axis) if n > 1 else np.copy(a)
 
 
 ACCUMULATE[np.add], ACCUMULATE[np.multiply] = np.cumsum, np.cumprod

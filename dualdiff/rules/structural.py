@@ -28,12 +28,17 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
     return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
 
 
+def memory_order(a: Any) -> list[int]:
+    """The axes in the order in which they lie in memory."""
+    strides = plain(a).strides if ndim(a) else ()
+    return sorted(range(len(strides)), key=lambda k: -abs(strides[k]))
+
+
 @rule(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """The order in memory is that of the value: tangents and element numbers may lie in another one."""
     if order == "K":
-        strides = [abs(s) for s in plain(a).strides] if ndim(a) else []
-        return np.ravel(np.transpose(a, sorted(range(ndim(a)), key=lambda k: -strides[k])))
+        return np.ravel(np.transpose(a, memory_order(a)))
     if order == "F" or (order == "A" and plain(a).flags.fnc):
         return np.ravel(np.transpose(a))
     return Move(a, np.ravel, lambda t: t.reshape(t.shape[0], math.prod(t.shape[1:])))

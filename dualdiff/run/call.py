@@ -74,7 +74,7 @@ class Call:
                 if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on
                     error.add_note(
                         "If np.array([...]) made this array of numbers with tangents, it is one of objects: write "
-                        "np.stack([...]) or np.array([...], like=x)."
+                        "np.stack([...]) or np.array([...], like=x). If np.asarray(x) did, write to x itself."
                     )
                 raise error from None
 

@@ -55,7 +55,8 @@ class _Follower:
     def __init__(self, like: Dual) -> None:
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.replaced = {id(g): functools.wraps(g)(self.allocator(g)) for g in _ALLOCATE + _ALLOCATE_LIKE}
-        self.replaced |= {id(g): functools.wraps(g)(self.converter(g)) for g in (*CONVERT, np.require)}
+        converters: list[Any] = [*CONVERT, np.require]
+        self.replaced |= {id(g): functools.wraps(g)(self.converter(g)) for g in converters}
         self.replaced |= {id(g): functools.wraps(g)(self.of_lists(g)) for g in _OF_LISTS}
         scipy = sys.modules.get("scipy.special")  # whose Python functions turn Duals into arrays of objects
         self.replaced |= {id(getattr(scipy, name)): getattr(special, name) for name in _OURS if scipy}
