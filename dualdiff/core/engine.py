@@ -80,8 +80,8 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
         return x
     y = x if dtype is None else x.astype(dtype, copy=False)
     order = _ORDER.get(function, order)
-    flags = plain(y).flags
-    moved = (order == "C" and not flags.c_contiguous) or (order == "F" and not flags.f_contiguous)
+    flags = getattr(plain(y), "flags", None)  # arrays of other kinds have no order
+    moved = flags is not None and order in ("C", "F") and not flags[order]
     if copy is False and (moved or y is not x):
         raise ValueError(f"np.{function.__name__}: a copy is needed, which copy=False excludes")
     if moved or (copy and y is a):
