@@ -30,8 +30,8 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
 
 def memory_order(a: Any) -> list[int]:
     """The axes in the order in which they lie in memory."""
-    strides = plain(a).strides if ndim(a) else ()
-    return sorted(range(len(strides)), key=lambda k: -abs(strides[k]))
+    strides = getattr(plain(a), "strides", (0,) * ndim(a))  # which arrays of other kinds may not have
+    return sorted(range(ndim(a)), key=lambda k: -abs(strides[k]))
 
 
 @rule(np.ravel)
