@@ -17,7 +17,7 @@ from .elementwise import call, harmless, scalar_call, scalar_structured
 from .engine import OPERANDS, is_operand, operate
 from .errors import DualdiffError, NotDifferentiableError, tangent_loss, user_line
 from .indexing import element_numbers, index, plain_key
-from .making import buffer, fit, make_array, numeric, wrap, zero_tangent
+from .making import buffer, fit, make_array, numeric, unpickled, wrap, zero_tangent
 from .mathematics import SCALAR, positive_part
 from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
@@ -239,7 +239,7 @@ class Dual(Methods, Number, role="scalar"):
         return wrap(v, self.tangent, self._tag)
 
     def __reduce__(self) -> Any:
-        return wrap, (self.value, self.tangent, self._tag)
+        return unpickled, (self.value, self.tangent, self._tag)
 
     def __copy__(self) -> Any:
         return self

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .number import ElementNumber, Link, Number, NumberArray, concrete, new
+from .number import ElementNumber, Link, Number, NumberArray, admit, concrete, new
 from .table import Plan
 from .tangents import Structured, combine, gather, join
 from .values import SCALARS, Shape, dtype_of, is_array, ndim, plain, shape_of
@@ -47,6 +47,11 @@ def wrap(v: Any, t: Any, tag: Any) -> Any:
     if type(v) is type(t) is np.ndarray and t.dtype is v.dtype and v.shape in (t.shape, t.shape[1:]):
         return make_array(v, t, tag)  # the common case
     return make_array(v, _fitted(t, v), tag) if is_array(v) else _wrap_scalar(v, t, tag)
+
+
+def unpickled(v: Any, t: Any, tag: Any) -> Any:
+    admit(tag)
+    return wrap(v, t, tag)
 
 
 def _fitted(t: Any, v: Any) -> Any:

@@ -28,6 +28,13 @@ def start() -> int:
     return tag
 
 
+def admit(tag: Any) -> None:
+    """Let later calls be inside the one of this tag, which may come from another process."""
+    global _tags
+    if tag >= next(_tags):
+        _tags = itertools.count(int(tag) + 1)
+
+
 def end(tag: int) -> Any:
     """End a derivative call: the first error that told of a loss in it, or None."""
     return _running.pop(tag)

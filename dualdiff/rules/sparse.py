@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.table import FOREIGN, Plan
-from ..core.tangents import linear
+from ..core.tangents import LinearMap, linear
 from ..core.values import ndim, shape_of
 
 
@@ -29,18 +29,19 @@ def product(a: Any, b: Any) -> Any:
 def _along_last(matrix: Any, x: Any) -> Plan:
     """sum_j matrix[i, j] * x[..., j]."""
 
+    forward, backward = maps(matrix)
+    return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward, matrix))
+
+
+def maps(matrix: Any) -> tuple[LinearMap, LinearMap]:
+    """The product of a matrix and the last axis, and its transpose."""
+
     def times(m: Any, v: Any) -> Any:
         flat = v.reshape(-1, shape_of(v)[-1]) if ndim(v) > 1 else v
         result = (m @ flat.T).T if ndim(v) > 1 else m @ flat
         return result.reshape(*shape_of(v)[:-1], m.shape[0])
 
-    def forward(v: Any) -> Any:
-        return times(matrix, v)
-
-    def backward(c: Any) -> Any:
-        return times(matrix.conj().T.tocsr(), c)
-
-    return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward, matrix))
+    return lambda v: times(matrix, v), lambda c: times(matrix.conj().T.tocsr(), c)
 
 
 FOREIGN[np.matmul] = product

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import engine
+from ..core.errors import tangent_loss
 from ..core.making import as_array
 from ..core.number import Number
 from ..core.table import Move
@@ -33,6 +34,7 @@ from ..core.tangents import (
     writable,
 )
 from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
+from ..rules.sparse import maps
 from .cotangents import Cotangents, alike, unbroadcast
 
 _serial = itertools.count()
@@ -80,6 +82,11 @@ class Recorded(Structured):
         self.parents = parents
         self.complex = True
 
+    def __reduce__(self) -> Any:
+        raise tangent_loss(
+            "pickling a number in reverse mode, or sending it to another process,", "use mode='forward', or copy.copy"
+        )
+
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         """Hand the cotangent on to the parents; with `ours` its memory may be used."""
 
@@ -122,6 +129,9 @@ class Recorded(Structured):
         return Scatter(self, numbers, shape)
 
     def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
+        if matrix is not None:
+            kept = [self.tape.keep(x) for x in (matrix.data, matrix.indices, matrix.indptr)]
+            function, transpose = maps(type(matrix)(tuple(kept), shape=matrix.shape))
         return Linear(self, shape, function, transpose)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:

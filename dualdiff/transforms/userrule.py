@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import types
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
 from ..core.number import Number
 from ..core.table import Plan
-from ..core.values import dtype_of, is_complex, plain, shape_of
+from ..core.values import dtype_of, is_array, is_complex, plain, shape_of
+from ..rules.sparse import is_sparse
 from ..run.call import Function, own_copy
 
 
@@ -67,6 +69,20 @@ def numbers_of(x: Any, what: str, tag: Any) -> Any:
         raise NotDifferentiableError(
             f"{what}{user_line()} has a tangent of its own, from a number that is no argument: pass it as an argument"
         )
+    return x
+
+
+def _kept(x: Any) -> Any:
+    """A copy, down to arrays in lists, tuples and dicts; other objects are taken to be constant."""
+    if is_array(x) or is_sparse(x):
+        return x.copy()
+    if isinstance(x, tuple):
+        parts = map(_kept, x)
+        return type(x)(*parts) if hasattr(x, "_fields") else tuple(parts)
+    if isinstance(x, list | dict):
+        x = copy.copy(x)
+        for k in list(x) if isinstance(x, dict) else range(len(x)):
+            x[k] = _kept(x[k])
     return x
 
 
@@ -131,7 +147,7 @@ class Rule:
             full = list(args)
             for k, v in zip(which, values):
                 full[k] = v
-            return tuple(map(own_copy, full))
+            return tuple(map(_kept, full))
 
         def value(*values: Any) -> Any:
             if has_tangent(values):  # numbers of an outer derivative
@@ -140,7 +156,7 @@ class Rule:
 
         def tangent(y: Any, values: Any, ts: Any) -> Any:
             live = [k for k, t in enumerate(ts) if t is not None]
-            options = {k: own_copy(v) for k, v in kwargs.items()}
+            options = {k: _kept(v) for k, v in kwargs.items()}
             series = any(isinstance(v, Number) and v._tag >= tag for v in values)  # along which Taylor coefficients go
             point = Point(self, fill(values), options, [which[k] for k in live], y, np.inf if series else tag)
             return self.tangent(point, [ts[k] for k in live])
