@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .number import Number
-from .values import Shape, in_memory, ndim, plain, shape_of
+from .values import Shape, in_memory, is_complex, ndim, plain, shape_of
 
 LinearMap = Callable[[Any], Any]
 
@@ -216,7 +216,7 @@ def pick(t: Any, n: int, numbers: Any) -> Any:
     lead, shape = shape_of(t)[: ndim(t) - n], shape_of(t)[ndim(t) - n :]
     if not prod(shape):
         return np.zeros_like(plain(t), shape=lead + shape_of(numbers))
-    moved, empty = np.reshape(t, (*lead, prod(shape)))[..., numbers - 1], numbers == 0
+    moved, empty = np.take(np.reshape(t, (*lead, prod(shape))), numbers - 1, axis=-1), numbers == 0
     return np.where(empty, np.zeros((), moved.dtype), moved) if np.any(empty) else moved
 
 
@@ -273,30 +273,16 @@ def scatter(t: Any, numbers: Any, shape: Shape) -> Any:
         return t.scatter(numbers, shape)
     if isinstance(t, Number):  # of an outer derivative, which knows the rule of this function
         return t.__array_function__(scatter, (type(t),), (t, numbers, shape), {})  # type: ignore[attr-defined]
-    lead, at = shape_of(t)[: ndim(t) - ndim(numbers)], np.ravel(numbers)
-    flat = np.reshape(t, (*lead, at.size))
-    if not isinstance(flat, np.ndarray):
-        return _scattered(flat, at, shape)
-    if flat.dtype.kind == "c":
+    lead, at, n = shape_of(t)[: ndim(t) - ndim(numbers)], np.ravel(numbers), prod(shape) + 1
+    if is_complex(t):
         return scatter(t.real, numbers, shape) + 1j * scatter(t.imag, numbers, shape)
-    n = prod(shape) + 1
-    if at.size < 2 or (lead and np.bincount(at)[1:].max(initial=0) < 2):
-        made = np.zeros((*lead, n))
-        made[..., at] = flat
-        return made[..., 1:].reshape(lead + shape)
-    rows = [np.bincount(at, row, n)[1:] for row in flat.reshape(prod(lead), at.size)]
-    return (rows[0] if len(rows) == 1 else np.array(rows)).reshape(lead + shape)
-
-
-def _scattered(flat: Any, at: Any, shape: Shape) -> Any:
-    """The same for arrays of which no more is known than that NumPy's functions take them."""
-    order = np.argsort(at, kind="stable")
-    order = order[np.searchsorted(at[order], 1) :]
-    places, starts = np.unique(at[order], return_index=True)
-    source = np.zeros(prod(shape), np.intp)
-    source[places - 1] = np.arange(1, places.size + 1)
-    sums = np.add.reduceat(flat[..., order], starts, axis=-1) if order.size else flat[..., :0]
-    return pick(sums, 1, source.reshape(shape))
+    flat = np.reshape(t, (prod(lead), at.size))
+    if in_memory(flat) and in_memory(at) and (at.size < 2 or (lead and np.bincount(at)[1:].max(initial=0) < 2)):
+        made = np.zeros((prod(lead), n))  # no place occurs twice
+        made[:, at] = flat
+        return made[:, 1:].reshape(lead + shape)
+    rows = [np.bincount(at, flat[k], n)[1:] for k in range(prod(lead))]
+    return np.reshape(rows[0] if len(rows) == 1 else np.stack(rows) if rows else flat[:, :0], lead + shape)
 
 
 def linear(t: Any, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:

@@ -29,11 +29,11 @@ def product(a: Any, b: Any) -> Any:
 def _along_last(matrix: Any, x: Any) -> Plan:
     """sum_j matrix[i, j] * x[..., j]."""
 
-    forward, backward = maps(matrix)
+    forward, backward = products(matrix)
     return Plan((x,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward, matrix))
 
 
-def maps(matrix: Any) -> tuple[LinearMap, LinearMap]:
+def products(matrix: Any) -> tuple[LinearMap, LinearMap]:
     """The product of a matrix and the last axis, and its transpose."""
 
     def times(m: Any, v: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.table import Move, Plan, axes_of, axis_of, rule
 from ..core.tangents import expand, join
-from ..core.values import ndim, plain, shape_of
+from ..core.values import in_memory, ndim, plain, shape_of
 
 # ---------------------------------------------------------------- one array
 
@@ -23,7 +23,7 @@ from ..core.values import ndim, plain, shape_of
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     # -1 is resolved on the value, since with directions of size 0 it would be ambiguous
     shape = np.empty(shape_of(a), bool).reshape(newshape if shape is None else shape).shape
-    if order == "F" or (order == "A" and plain(a).flags.fnc):
+    if order == "F" or (order == "A" and in_memory(plain(a)) and plain(a).flags.fnc):
         return np.transpose(np.reshape(np.transpose(a), shape[::-1]))
     return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
 
@@ -37,6 +37,8 @@ def memory_order(a: Any) -> list[int]:
 @rule(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """The order in memory is that of the value: tangents and element numbers may lie in another one."""
+    if order in "AK" and (not ndim(a) or not in_memory(plain(a))):
+        order = "C"
     if order == "K":
         return np.ravel(np.transpose(a, memory_order(a)))
     if order == "F" or (order == "A" and plain(a).flags.fnc):

@@ -8,33 +8,21 @@ by the same rules: sums distribute, choices route, products swap, and sum and br
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..core import engine
+from ..core import tangents as maps
 from ..core.errors import tangent_loss
 from ..core.making import as_array
 from ..core.number import Number
 from ..core.table import Move
-from ..core.tangents import (
-    LinearMap,
-    Structured,
-    clear,
-    combine,
-    contract,
-    finite,
-    numbered,
-    numbered_parts,
-    pick,
-    scatter,
-    total,
-    writable,
-)
+from ..core.tangents import LinearMap, Structured, finite
 from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
-from ..rules.sparse import maps
+from ..rules.sparse import products
 from .cotangents import Cotangents, alike, unbroadcast
 
 _serial = itertools.count()
@@ -64,7 +52,7 @@ class Tape:
         """`tangents.numbered`, made once for each shape."""
         numbers = self.numbers.get(shape)
         if numbers is None:
-            numbers = self.numbers[shape] = numbered(shape)
+            numbers = self.numbers[shape] = maps.numbered(shape)
             numbers.flags.writeable = False
         return numbers
 
@@ -75,6 +63,8 @@ class Recorded(Structured):
     __slots__ = ("complex", "parents", "serial", "tape")
     parents: tuple[Any, ...]
     shape: Shape
+    weight: Any = None
+    numbers: Any = None
 
     def __init__(self, tape: Tape, parents: tuple[Any, ...] = ()) -> None:
         self.serial = next(_serial)
@@ -94,9 +84,9 @@ class Recorded(Structured):
         """The node's tangents for those of its parents, directions first, None for zero: the same map forwards."""
         raise NotImplementedError
 
-    def held(self) -> Iterable[Any]:
+    def held(self) -> list[Any]:
         """What the node keeps for its transpose: arrays and numbers."""
-        return ()
+        return [x for x in (self.weight, self.numbers) if x is not None]
 
     def cost(self) -> tuple[int, int]:
         """Operations of the map on one tangent, and of its transpose on one cotangent, as show/count.py counts them."""
@@ -131,7 +121,7 @@ class Recorded(Structured):
     def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
         if matrix is not None:
             kept = [self.tape.keep(x) for x in (matrix.data, matrix.indices, matrix.indptr)]
-            function, transpose = maps(type(matrix)(tuple(kept), shape=matrix.shape))
+            function, transpose = products(type(matrix)(tuple(kept), shape=matrix.shape))
         return Linear(self, shape, function, transpose)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
@@ -187,7 +177,7 @@ class Combine(Recorded):
 
     def push(self, ts: Sequence[Any]) -> Any:
         terms = [(t, have, w) for t, have, w in zip(ts, self.shapes, self.weights) if t is not None]
-        made = combine(terms, self.shape, self.select)
+        made = maps.combine(terms, self.shape, self.select)
         return np.broadcast_to(made, made.shape[:1] + self.shape)  # leading axes may be missing
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
@@ -217,8 +207,8 @@ class Combine(Recorded):
             return product
         zero, hidden = np.broadcast_to(plain(w) == 0, shape_of(product)), plain(ct) == 0
         if np.any(zero):
-            product = clear(zero, product, isinstance(w, Number))
-        return clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
+            product = maps.clear(zero, product, isinstance(w, Number))
+        return maps.clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
 
 
 class Gather(Recorded):
@@ -246,9 +236,6 @@ class Gather(Recorded):
         self.numbers = move(self.tape.numbered(shape))
         self.ndim = self.numbers.ndim
 
-    def held(self) -> Iterable[Any]:
-        return () if self.numbers is None else (self.numbers,)
-
     def cost(self) -> tuple[int, int]:
         return 0, 0 if self.numbers is None else _repeats(self.numbers)
 
@@ -258,20 +245,19 @@ class Gather(Recorded):
 
     def push(self, ts: Sequence[Any]) -> Any:
         numbers = self.numbers if self.move is None else self.move(self.tape.numbered(self.shape))
-        return pick(ts[0], len(self.shape), numbers)
+        return maps.pick(ts[0], len(self.shape), numbers)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         (parent,) = self.parents
         have = cts.of.get(parent)
         lead = shape_of(ct)[: ndim(ct) - self.ndim]
+        few = self.move is not None or (size_of(self.numbers) * 4 < prod(self.shape) and in_memory(self.numbers))
         if self.reshapes:
             cts.add(parent, np.reshape(ct, lead + self.shape))
-        elif (self.move is None and size_of(self.numbers) * 4 >= prod(self.shape)) or not (
-            in_memory(ct) and (have is None or in_memory(have))
-        ):
-            cts.add(parent, self.placed(ct), True)
-        elif 0 not in lead:
+        elif few and in_memory(ct) and (have is None or in_memory(have)) and 0 not in lead:
             self._add(cts.room(parent, lead + self.shape, np.result_type(ct)), ct, lead)
+        else:
+            cts.add(parent, self.placed(ct), True)
 
     def _add(self, out: Any, ct: Any, lead: Shape) -> None:
         """Add the cotangent to where the elements came from, in an array that is C-contiguous."""
@@ -288,11 +274,11 @@ class Gather(Recorded):
     def placed(self, ct: Any) -> Any:
         """Zeros with the cotangent where the elements came from: of a view, a function that moves elements as well."""
         if self.move is None:
-            return scatter(ct, self.numbers, self.shape)
+            return maps.scatter(ct, self.numbers, self.shape)
         if isinstance(ct, Number):
             return engine.finish(Move(as_array(ct), self.placed, self.placed))
         if not in_memory(ct):
-            return scatter(ct, self.move(self.tape.numbered(self.shape)), self.shape)
+            return maps.scatter(ct, self.move(self.tape.numbered(self.shape)), self.shape)
         lead = ct.shape[: ct.ndim - self.ndim]
         out = np.zeros(lead + self.shape, ct.dtype)
         if 0 not in lead:
@@ -316,12 +302,9 @@ class Join(Recorded):
     def __init__(self, tangents: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> None:
         parents = tuple([t for t in tangents if t is not None])
         Recorded.__init__(self, parents[0].tape, parents)
-        numbers, ends = numbered_parts(tangents, shapes)
+        numbers, ends = maps.numbered_parts(tangents, shapes)
         self.where = [(end - prod(s), end, s) for t, s, end in zip(tangents, shapes, ends) if t is not None]
         self.numbers = move(numbers)
-
-    def held(self) -> Iterable[Any]:
-        return (self.numbers,)
 
     def cost(self) -> tuple[int, int]:
         return 0, _repeats(self.numbers)
@@ -332,10 +315,10 @@ class Join(Recorded):
     def push(self, ts: Sequence[Any]) -> Any:
         p = next(len(t) for t in ts if t is not None)
         flat = [np.zeros((p, b - a)) if t is None else t.reshape(p, -1) for t, (a, b, _) in zip(ts, self.where)]
-        return pick(np.concatenate(flat, axis=1), 1, self.numbers)
+        return maps.pick(np.concatenate(flat, axis=1), 1, self.numbers)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
-        flat = scatter(ct, self.numbers, (self.where[-1][1],))
+        flat = maps.scatter(ct, self.numbers, (self.where[-1][1],))
         lead = shape_of(flat)[:-1]
         for parent, (start, stop, shape) in zip(self.parents, self.where):
             cts.add(parent, flat[..., start:stop].reshape(lead + shape)[()])
@@ -362,7 +345,7 @@ class Total(Recorded):
         return max(prod(self.shape) - kept, 0), 0
 
     def push(self, ts: Sequence[Any]) -> Any:
-        return total(ts[0], self.shape, self.axes, self.keepdims)
+        return maps.total(ts[0], self.shape, self.axes, self.keepdims)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         n = len(self.shape)
@@ -372,10 +355,7 @@ class Total(Recorded):
         kept = tuple(1 if k - n in self.axes else s for k, s in enumerate(self.shape))
         lead = shape_of(ct)
         lead = lead[: 1 if prod(lead) != prod(kept) else 0]
-        if not self.shape:
-            cts.add(self.parents[0], ct)
-        else:
-            cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape))
+        cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape) if self.shape else ct)
 
 
 class Scatter(Recorded):
@@ -387,9 +367,6 @@ class Scatter(Recorded):
         Recorded.__init__(self, parent.tape, (parent,))
         self.numbers, self.shape = numbers, shape
 
-    def held(self) -> Iterable[Any]:
-        return (self.numbers,)
-
     def cost(self) -> tuple[int, int]:
         return _repeats(self.numbers), 0
 
@@ -397,10 +374,10 @@ class Scatter(Recorded):
         return [size_of(self.numbers)]
 
     def push(self, ts: Sequence[Any]) -> Any:
-        return scatter(ts[0], self.numbers, self.shape)
+        return maps.scatter(ts[0], self.numbers, self.shape)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
-        cts.add(self.parents[0], pick(ct, len(self.shape), self.numbers)[()])
+        cts.add(self.parents[0], maps.pick(ct, len(self.shape), self.numbers)[()])
 
 
 class Contract(Recorded):
@@ -411,9 +388,6 @@ class Contract(Recorded):
     def __init__(self, parent: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out: str) -> None:
         Recorded.__init__(self, parent.tape, (parent,))
         self.shape, self.sub, self.weight, self.weight_sub, self.out = shape, sub, weight, weight_sub, out
-
-    def held(self) -> Iterable[Any]:
-        return (self.weight,)
 
     def cost(self) -> tuple[int, int]:
         letters = self.weight_sub + self.sub
@@ -428,7 +402,7 @@ class Contract(Recorded):
         return products({*letters}, self.out), products({*self.weight_sub, *self.out}, self.sub)
 
     def push(self, ts: Sequence[Any]) -> Any:
-        return contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
+        return maps.contract(ts[0], self.shape, self.sub, self.weight, self.weight_sub, self.out)
 
     def pull(self, ct: Any, ours: bool, cts: Cotangents) -> None:
         w = np.conj(self.weight) if is_complex(plain(self.weight)) else self.weight
@@ -438,7 +412,7 @@ class Contract(Recorded):
         letters = "".join(dict.fromkeys(self.sub))
         met = "".join([c for c in letters if c in self.out or c in self.weight_sub])
         # Zeros of the weight are strong against infinite cotangents: forward, they stop the tangent before it is one.
-        part = contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + met)
+        part = maps.contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + met)
         if cts.careful and not finite(w):
             part = self._with_structural_zeros(part, w, ct, cts, batch, met)
         sizes, lead = dict(zip(self.sub, self.shape)), shape_of(part)[: len(batch)]
@@ -448,7 +422,7 @@ class Contract(Recorded):
             part = np.broadcast_to(part, lead + tuple([have.get(c, sizes[c]) for c in letters]))
         part = unbroadcast(part, len(letters), tuple([sizes[c] for c in letters]))
         if letters != self.sub:  # a diagonal was taken
-            part = scatter(part, np.einsum(f"{self.sub}->{letters}", self.tape.numbered(self.shape)), self.shape)
+            part = maps.scatter(part, np.einsum(f"{self.sub}->{letters}", self.tape.numbered(self.shape)), self.shape)
         cts.add(self.parents[0], part)
 
     def _with_structural_zeros(self, part: Any, w: Any, ct: Any, cts: Cotangents, batch: str, met: str) -> Any:
@@ -459,8 +433,8 @@ class Contract(Recorded):
         odd = ~np.isfinite(plain(w))
         moving = np.where(structural, 0.0, 1.0)
         hit = np.einsum(f"{batch}{self.out},{self.weight_sub}->{batch}{met}", moving, odd * 1.0) > 0
-        kept = np.where(odd, 0.0, w)
-        return np.where(hit, part, contract(kept, shape_of(kept), self.weight_sub, ct, batch + self.out, batch + met))
+        w = np.where(odd, 0.0, w)
+        return np.where(hit, part, maps.contract(w, shape_of(w), self.weight_sub, ct, batch + self.out, batch + met))
 
 
 class Linear(Recorded):
@@ -495,9 +469,6 @@ class Put(Recorded):
         Recorded.__init__(self, old.tape, (old,) if new is None else (old, new))
         self.shape, self.numbers = shape, numbers
 
-    def held(self) -> Iterable[Any]:
-        return (self.numbers,)
-
     def handed(self) -> list[int]:
         return [prod(self.shape), size_of(self.numbers)][: len(self.parents)]
 
@@ -505,7 +476,7 @@ class Put(Recorded):
         old, new = (*ts, None)[:2]
         p = len(new if old is None else old)
         new = 0.0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
-        flat = writable(np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1), new)
+        flat = maps.writable(np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1), new)
         flat[:, self.numbers] = new
         return flat.reshape(p, *self.shape)
 

@@ -81,8 +81,8 @@ class RowLocal(Structured):
         terms = [(move(s), space.weight(move(full_weight(w, shape))) if ndim(w) else w) for s, w in self.terms]
         if not terms:
             return RowLocal(space, np.shape(move(space.none(shape))), [])
-        s, w = terms[0]
-        if not isinstance(s, np.ndarray) and space.n <= SHORT and not space.keep and type(w) in _NUMBERS:
+        element = isinstance(terms[0][0], np.generic) and space.n <= SHORT and not space.keep
+        if element and all(type(w) in _NUMBERS for _, w in terms):
             out = np.zeros(space.n + 1, np.result_type(space.dtype, *[w for _, w in terms]))
             for s, w in terms:
                 out[s] += w
@@ -282,7 +282,7 @@ def _type(space: Space, terms: Iterable[Term]) -> Any:
 
 def full_weight(w: Any, shape: Shape) -> Any:
     """A weight as an array of the value's shape."""
-    if ndim(w) == 0 and not isinstance(w, Number):
+    if in_memory(w) and ndim(w) == 0:
         w = np.asarray(float(w) if type(w) is int else w)
     return w if w.shape == shape and ndim(w) else np.broadcast_to(w, shape)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.values import Shape
+from ..core.errors import structure_lost
+from ..core.values import Shape, in_memory, shape_of
 
 
 class Space:
@@ -56,6 +57,8 @@ class Space:
 
     def tidy(self, s: Any) -> Any:
         """A selection as a view of the numbers, if it is equal to one."""
+        if not in_memory(s):  # moved by indices of another kind
+            raise structure_lost(prod(shape_of(s)), self.n)
         if type(s) is not np.ndarray:
             s = np.asarray(s, self.numbers.dtype)
         if s.size == 0 or self.regular(s):
