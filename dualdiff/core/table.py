@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .tangents import gather, linear
+from .tangents import gather, linear, scatter
 from .values import Shape
 
 
@@ -131,6 +131,12 @@ def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
         return written
 
     return register
+
+
+@rule(scatter)
+def _scatter(t: Any, numbers: Any, shape: Shape) -> Plan:
+    """The map of tangents, of numbers of an outer derivative."""
+    return Plan((t,), lambda v: scatter(v, numbers, shape), lambda _, v, ts: scatter(ts[0], numbers, shape))
 
 
 def axes_of(axis: Any, n: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.table import Move, Plan, axis_of, rule
-from ..core.tangents import join, scatter
+from ..core.tangents import join
 from ..core.values import ndim, plain, shape_of
 from .ordering import array_of
 
@@ -237,10 +237,6 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 
 rule(np.real_if_close)(lambda a, tol=100: a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else np.real(a))
 rule(np.astype)(lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy))
-
-@rule(scatter)
-def _scatter(t: Any, numbers: Any, shape: Any) -> Plan:
-    return Plan((t,), lambda v: scatter(v, numbers, shape), lambda _, v, ts: scatter(ts[0], numbers, shape))
 
 
 # ---------------------------------------------------------------- writing
