@@ -3,6 +3,7 @@
 from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 from . import (  # noqa: F401
     assembly,
+    bodies,
     calculus,
     elementwise,
     fft,

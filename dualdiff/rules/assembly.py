@@ -26,7 +26,6 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 rule(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(plain(condition)), axis))
-rule(np.extract)(lambda condition, arr: np.take(np.ravel(arr), np.flatnonzero(plain(condition))))
 rule(np.delete)(lambda arr, obj, axis=None: Move(arr, lambda v: np.delete(v, plain(obj), axis)))
 
 
@@ -62,56 +61,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return result
 
 
-@rule(np.piecewise)
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """Each function is called with the elements for which its condition holds; of several the last one counts."""
-    x, conditions = array_of(x), plain(condlist)
-    if np.isscalar(conditions) or (ndim(x) != 0 and not isinstance(conditions[0], list | np.ndarray)):
-        conditions = [conditions]
-    conditions = np.asarray(conditions, bool)
-    if len(conditions) == len(funclist) - 1:
-        conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
-    if len(conditions) != len(funclist):
-        raise ValueError(f"with {len(condlist)} condition(s), as many functions or one more are expected")
-    number, parts, size = np.zeros(shape_of(x), np.intp), [np.zeros(1, x.dtype)], 1
-    for condition, function in zip(conditions, funclist):
-        condition = np.broadcast_to(condition, shape_of(x))
-        count = int(np.sum(condition))
-        if count:
-            chosen = np.ravel(x)[np.ravel(condition)]
-            values = function(chosen, *args, **kw) if callable(function) else array_of(function)
-            parts.append(np.ravel(np.broadcast_to(values, (count,))))
-            number[condition] = size + np.arange(count)
-            size += count
-    return np.concatenate(parts)[number].astype(x.dtype)
-
-
 # ---------------------------------------------------------------- putting together
-
-
-@rule(np.block)
-def block(arrays: Any) -> Any:
-    """Lists are joined along the last axis, lists of them along the one before it, and so on."""
-    np.block(plain(arrays))  # NumPy's errors
-    depth, leaves = 0, [arrays]
-    while isinstance(leaves[0], list):
-        depth, leaves = depth + 1, [x for part in leaves for x in part]
-    n = max(depth, *(ndim(x) for x in leaves))
-
-    def build(part: Any, level: int) -> Any:
-        if level:
-            return np.concatenate([build(x, level - 1) for x in part], axis=-level)
-        return np.reshape(part, (1,) * (n - ndim(part)) + shape_of(part))
-
-    return build(arrays, depth) if depth else np.copy(build(arrays, depth), "C")
-
-
-# An axis that is not there gives NumPy's error, a ValueError.
-rule(np.hsplit)(lambda ary, parts: np.split(ary, parts, 1 if ndim(ary) > 1 else 0))
-rule(np.vsplit)(lambda ary, parts: np.split(ary, parts, 0 if ndim(ary) > 1 else -2))
-rule(np.dsplit)(lambda ary, parts: np.split(ary, parts, 2))
-if hasattr(np, "unstack"):  # NumPy 2.1
-    rule(np.unstack)(lambda x, /, *, axis=0: tuple(np.moveaxis(x, axis, 0)))
 
 
 @rule(np.meshgrid)
@@ -124,37 +74,6 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     if not sparse:
         grids = list(np.broadcast_arrays(*grids))
     return tuple(np.copy(g, "C") for g in grids) if copy else tuple(grids)
-
-
-@rule(np.ix_)
-def ix_(*args: Any) -> Any:
-    if any(ndim(x) != 1 for x in args):
-        raise ValueError("Cross index must be 1 dimensional")
-    return np.meshgrid(*args, copy=False, sparse=True, indexing="ij")
-
-
-@rule(np.apply_along_axis)
-def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    arr = array_of(arr)
-    axis, n = axis_of(axis, ndim(arr)) + ndim(arr), ndim(arr) - 1
-    rows = np.moveaxis(arr, axis, -1)
-    lead = shape_of(rows)[:-1]
-    if 0 in lead:
-        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
-    results = np.stack([array_of(func1d(rows[i], *args, **kwargs)) for i in np.ndindex(*lead)])
-    whole, k = np.reshape(results, lead + shape_of(results)[1:]), ndim(results) - 1
-    return np.moveaxis(whole, range(n, n + k), range(axis, axis + k))
-
-
-@rule(np.apply_over_axes)
-def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    n = ndim(a)
-    for axis in np.atleast_1d(plain(axes)).tolist():
-        result = func(a, axis + n if axis < 0 else axis)
-        a = result if ndim(result) == n else np.expand_dims(result, axis)
-        if ndim(a) != n:
-            raise ValueError("function is not returning an array of the correct shape")
-    return a
 
 
 # ---------------------------------------------------------------- padding
@@ -216,23 +135,6 @@ def _side(a: Any, width: int, given: Any, mode: str) -> Any:
 _STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 # ---------------------------------------------------------------- replacing
-
-
-@rule(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """What is replaced is constant."""
-    if x.dtype.kind == "c":
-        real, imaginary = (np.nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
-        y: Any = real + 1j * imaginary
-    else:
-        limits, v = np.finfo(x.dtype), plain(x)
-        y = np.where(np.isnan(v), nan, x)
-        y = np.where(np.isposinf(v), limits.max if posinf is None else posinf, y)
-        y = np.where(np.isneginf(v), limits.min if neginf is None else neginf, y).astype(x.dtype)[()]
-    if copy or not ndim(x):
-        return y
-    x[...] = y
-    return x
 
 
 rule(np.real_if_close)(lambda a, tol=100: a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else np.real(a))

@@ -1,4 +1,4 @@
-"""Rules of numerical calculus and signals: interpolation, differences, integrals, convolution, spaced numbers."""
+"""Rules of numerical calculus and signals: sinc and i0, interpolation, convolution, spaced numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, side, watching
-from ..core.table import Plan, axes_of, rule
+from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
 from ..core.values import ndim, plain, shape_of
 from ..core.values import ndim as directions
@@ -95,78 +95,6 @@ def _beside_knots(x: Any, beyond: Any, before: Any, after: Any, mean: Any) -> An
     return np.where(to < 0, before, np.where(to > 0, after, mean))
 
 
-# ---------------------------------------------------------------- differences and integrals
-
-
-@rule(np.gradient)
-def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    f = array_of(f)
-    axes = axes_of(axis, ndim(f))
-    steps = list(varargs) if varargs else [1.0]
-    if len(steps) == 1 and ndim(steps[0]) == 0:
-        steps = steps * len(axes)
-    if len(steps) != len(axes):
-        raise TypeError("invalid number of arguments")
-    if edge_order > 2:
-        raise ValueError("'edge_order' greater than 2 not supported")
-    slopes = [np.moveaxis(_difference(np.moveaxis(f, k, -1), h, edge_order), -1, k) for h, k in zip(steps, axes)]
-    slopes = [s.astype(f.dtype) for s in slopes] if f.dtype.kind in "fc" else slopes
-    return slopes[0] if len(slopes) == 1 else tuple(slopes)
-
-
-def _difference(f: Any, h: Any, edge_order: int) -> Any:
-    """Second-order differences along the last axis, with one-sided ones at its ends."""
-    n, h = shape_of(f)[-1], array_of(h)
-    if ndim(h) > 1 or (ndim(h) == 1 and shape_of(h)[0] != n):
-        raise ValueError("distances must be either scalars or 1d, and match the length of their dimension")
-    if n <= edge_order:
-        raise ValueError("Shape of array too small to calculate a numerical gradient: (edge_order + 1) are required.")
-    if ndim(h):
-        h = np.diff(h)
-        if not hasattr(h, "_tag") and np.all(h == h[0]):
-            h = h[0]
-    f0, f1, f2 = f[..., :-2], f[..., 1:-1], f[..., 2:]
-    if ndim(h):
-        first, last, a, b = h[:2], h[:-3:-1], h[:-1], h[1:]
-        inner = f0 * (-b / (a * (a + b))) + f1 * ((b - a) / (a * b)) + f2 * (a / (b * (a + b)))
-    else:
-        first, last, inner = (h, h), (h, h), (f2 - f0) / (2.0 * h)
-    ends = _at_end(f[..., :3], first, edge_order), -_at_end(f[..., :-4:-1], last, edge_order)
-    return np.concatenate([ends[0], inner, ends[1]], -1)
-
-
-def _at_end(f: Any, steps: Any, order: int) -> Any:
-    """The slope at the first of two or three points, of the line or parabola through them."""
-    f0, f1, f2, a = f[..., :1], f[..., 1:2], f[..., 2:3], steps[0]
-    if order == 1:
-        return (f1 - f0) / a
-    b = steps[1]
-    return f0 * (-(2 * a + b) / (a * (a + b))) + f1 * ((a + b) / (a * b)) - f2 * (a / (b * (a + b)))
-
-
-@rule(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    y, x = np.moveaxis(array_of(y), axis, -1), array_of(x)
-    if x is not None:
-        dx = np.diff(x if ndim(x) == 1 else np.moveaxis(x, axis, -1))
-    return np.sum(dx * (y[..., 1:] + y[..., :-1]) / 2.0, -1)
-
-
-@rule(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [np.ravel(array_of(p)) for p in (to_begin, np.diff(np.ravel(ary)), to_end) if p is not None]
-    if not all(np.can_cast(p.dtype, ary.dtype, "same_kind") for p in parts):
-        raise TypeError("dtype of `to_end` and `to_begin` must go with that of `ary` by the `same_kind` rule")
-    return np.concatenate(parts, dtype=ary.dtype)
-
-
-@rule(np.unwrap)
-def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
-    """p and whole periods, whose number is piecewise constant."""
-    values = plain(p)
-    return p + np.rint((np.unwrap(values, discont, axis, period=plain(period)) - values) / plain(period)) * period
-
-
 # ---------------------------------------------------------------- convolution
 
 
@@ -248,24 +176,3 @@ def linspace(
         y = _arranged(start * (1 - share) + stop * share, np.linspace(plain(start), plain(stop), 1), dtype, axis)
     parts = num - bool(endpoint)
     return (y, (stop - start) / parts if parts > 0 else np.nan) if retstep else y
-
-
-@rule(np.logspace)
-def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
-) -> Any:
-    start, stop, base = array_of(start), array_of(stop), array_of(base)
-    if ndim(base):
-        n = max(ndim(start), ndim(stop), ndim(base))
-        start, stop, base = (np.reshape(x, (1,) * (n - ndim(x)) + shape_of(x)) for x in (start, stop, base))
-        base = np.expand_dims(base, axis)
-    y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
-    return y if dtype is None else y.astype(dtype)
-
-
-@rule(np.geomspace)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    start, stop = array_of(start), array_of(stop)
-    like, sign = np.geomspace(plain(start), plain(stop), 1), np.sign(plain(start))
-    growth = np.log(stop / sign) - np.log(start / sign)
-    return _arranged(start * np.exp(growth * _shares(start, stop, num, endpoint)), like, dtype, axis)

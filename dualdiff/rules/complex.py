@@ -88,8 +88,6 @@ def conjugate(z: Any) -> Plan:
     return Plan((z,), np.conjugate, lambda _, v, t: linear(t[0], shape_of(v[0]), np.conjugate, np.conjugate))
 
 
-
-
 @rule(np.real)
 def real(val: Any) -> Any:
     if val.dtype.kind != "c":

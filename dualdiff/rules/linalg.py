@@ -13,9 +13,7 @@ component is 0 they turn as little as possible.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -89,15 +87,6 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     if np.size(a) != size**2:
         raise np.linalg.LinAlgError("tensorsolve: prod(a.shape[b.ndim:]) must be prod(a.shape[:b.ndim])")
     return np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)).reshape(shape)
-
-
-@rule(np.linalg.tensorinv)
-def tensorinv(a: Any, ind: int = 2) -> Any:
-    if ind <= 0:
-        raise ValueError("Invalid ind argument.")
-    shape = shape_of(a)
-    size = int(np.prod(shape[ind:]))
-    return np.linalg.inv(np.reshape(a, (size, -1))).reshape(shape[ind:] + shape[:ind])
 
 
 @rule(np.linalg.lstsq)
@@ -219,49 +208,6 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 # ---------------------------------------------------------------- products
 
 
-@rule(np.linalg.matrix_power)
-def matrix_power(a: Any, n: Any) -> Any:
-    """By squaring, in NumPy's own order."""
-    n = operator.index(n)
-    one = np.linalg.matrix_power(plain(a), 0)  # which checks the shape
-    if n == 0:
-        return one
-    a, n = (np.linalg.inv(a), -n) if n < 0 else (a, n)
-    if n == 3:
-        return a @ a @ a
-    result, square = (a if n % 2 else None), a
-    while n := n // 2:
-        square = square @ square
-        if n % 2:
-            result = square if result is None else result @ square
-    return result
-
-
-@rule(np.linalg.multi_dot)
-def multi_dot(arrays: Any) -> Any:
-    """Products of two in the cheapest order."""
-    arrays = list(arrays)
-    if len(arrays) < 2:
-        raise ValueError("Expecting at least two arrays.")
-    ends = (0, len(arrays) - 1)
-    if len(arrays) > 2 and any(ndim(a) != 2 and not (ndim(a) == 1 and i in ends) for i, a in enumerate(arrays)):
-        raise np.linalg.LinAlgError("multi_dot: arrays must be two-dimensional; the first and the last may be vectors")
-    sides = [(1, *shape_of(a)) if i == 0 and ndim(a) == 1 else shape_of(a) for i, a in enumerate(arrays)]
-    rows, columns = [s[0] for s in sides], [s[1] if len(s) > 1 else 1 for s in sides]
-
-    @cache
-    def best(i: int, j: int) -> tuple[int, int]:
-        """The cost of the product of arrays i to j, and after which of them to split it."""
-        if i == j:
-            return 0, i
-        return min((best(i, k)[0] + best(k + 1, j)[0] + rows[i] * columns[k] * columns[j], k) for k in range(i, j))
-
-    def product(i: int, j: int) -> Any:
-        return arrays[i] if i == j else np.dot(product(i, best(i, j)[1]), product(best(i, j)[1] + 1, j))
-
-    return product(0, len(arrays) - 1)
-
-
 @rule(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     if axis is not None:
@@ -303,18 +249,3 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Plan:
 if hasattr(np, "matvec"):  # NumPy 2.2
     rule(np.matvec)(lambda x1, x2, /: _stacked(np.matvec, x1, x2, "xy", "y", "x", conjugate=False))
     rule(np.vecmat)(lambda x1, x2, /: _stacked(np.vecmat, x1, x2, "x", "xy", "y"))
-
-
-@rule(np.linalg.diagonal)
-def diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    return np.diagonal(x, offset, -2, -1)
-
-
-@rule(np.linalg.trace)
-def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    return np.trace(x, offset, -2, -1, dtype)
-
-
-@rule(np.linalg.matrix_transpose)
-def matrix_transpose(x: Any, /) -> Any:
-    return np.matrix_transpose(x)

@@ -148,5 +148,3 @@ def inverse_or_nan(a: Any, bad: Any = False) -> Any:
 def noise(x: Any) -> Any:
     """What rounding alone may differ by among the values along the last axis, which is kept."""
     return 4 * x.shape[-1] * np.finfo(x.dtype).eps * np.abs(x).max(axis=-1, keepdims=True, initial=0)
-
-

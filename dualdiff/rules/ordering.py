@@ -64,9 +64,6 @@ def _report(function: Any, a: Any, axis: int) -> None:
         met(function, high - low, low, high)
 
 
-rule(np.sort_complex)(lambda a: np.sort(a).astype(np.sort_complex(plain(a)[..., :0]).dtype))
-
-
 @rule(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
     """Elements go where NumPy's own partition puts them: both arrangements are matched through the sorted one."""
@@ -267,18 +264,6 @@ def _unique_with(function: Callable[..., Any]) -> Callable[..., Any]:
 for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
     rule(_function)(_unique_with(_function))
 rule(np.unique_values)(lambda x: _with_values(x, np.unique_values(plain(x))))
-rule(np.union1d)(lambda ar1, ar2: np.unique(np.concatenate([ar1, ar2], axis=None)))
-
-
-@rule(np.setdiff1d)
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    return _with_values(ar1, np.setdiff1d(plain(ar1), plain(ar2), assume_unique))
-
-
-@rule(np.setxor1d)
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    both = np.concatenate([ar1, ar2], axis=None)
-    return _with_values(both, np.setxor1d(plain(ar1), plain(ar2), assume_unique))
 
 
 @rule(np.trim_zeros)

@@ -38,7 +38,7 @@ def _bilinear_tangent(left: str, right: str, out: str) -> Callable[..., Any]:
     return tangent
 
 
-@rule(np.matmul)
+@rule(np.matmul, np.linalg.matmul)
 def matmul(x1: Any, x2: Any, /) -> Any:
     return bilinear(np.matmul, x1, x2, *_matmul_subscripts(ndim(x1), ndim(x2)))
 
@@ -75,11 +75,6 @@ def inner(a: Any, b: Any, /) -> Any:
         return np.multiply(a, b, order="C")
     left, right = LETTERS[: m - 1], LETTERS[m : m + n - 1]
     return bilinear(np.inner, a, b, left + "y", right + "y", left + right)
-
-
-@rule(np.outer)
-def outer(a: Any, b: Any, out: Any = None) -> Any:
-    return np.multiply(np.ravel(a)[:, None], np.ravel(b)[None, :])
 
 
 @rule(np.tensordot)
@@ -164,13 +159,3 @@ def _parse(operands: Sequence[Any]) -> tuple[list[str], str, list[Any]]:
         letters = "".join(subs)
         result = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
     return subs, result.replace("...", dots), arrays
-
-
-FUNCTIONS[np.linalg.matmul], FUNCTIONS[np.linalg.tensordot] = matmul, tensordot
-
-
-@rule(np.linalg.outer)
-def linalg_outer(x1: Any, x2: Any, /) -> Any:
-    if ndim(x1) != 1 or ndim(x2) != 1:
-        raise ValueError(f"linalg.outer: both operands must have one axis, not {ndim(x1)} and {ndim(x2)}")
-    return outer(x1, x2)

@@ -214,12 +214,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     return _norm(x, 2 if euclidean else ord, axes, lambda x: np.linalg.norm(x, ord, axis, keepdims), keepdims)
 
 
-@rule(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    axes = axes_of(axis, ndim(x))
-    return _norm(x, ord, axes, lambda x: np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord), keepdims)
-
-
 def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool) -> Any:
     """A vector norm over some axes: the weights are x / norm(x), or for other p than 2 what takes its place."""
     if p == 0 or 0 in shape_of(x):
@@ -275,11 +269,6 @@ def _norm_weight(x: Any, p: Any, axes: Any) -> Any:
     return np.where(size == 0, 0, weight) if p < 1 else weight
 
 
-@rule(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return np.linalg.norm(x, ord, (-2, -1), keepdims)
-
-
 @rule(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
     """Infinite where x is singular."""
@@ -296,5 +285,3 @@ def cond(x: Any, p: Any = None) -> Any:
         return r
     r = r + np.sum(x * np.where(bad, np.nan, 0)[..., None, None], (-2, -1))  # no derivative in any direction
     return Plan((r,), lambda r: np.where(bad, np.inf, r)[()], lambda _, v, t: t[0])
-
-

@@ -59,17 +59,6 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Move:
     return _same(a, np.swapaxes, axis_of(axis1, n), axis_of(axis2, n))
 
 
-@rule(np.matrix_transpose)
-def matrix_transpose(x: Any, /) -> Move:
-    return _same(x, np.swapaxes, -1, -2)
-
-
-@rule(np.moveaxis)
-def moveaxis(a: Any, source: Any, destination: Any) -> Move:
-    n = ndim(a)
-    return _same(a, np.moveaxis, *([k - n for k in _axes(s, n)] for s in (source, destination)))
-
-
 def _axes(axis: Any, n: int) -> tuple[int, ...]:
     """Axes in the order given, as numbers from 0."""
     return tuple(np.lib.array_utils.normalize_axis_tuple(axis, n))
@@ -91,12 +80,6 @@ def squeeze(a: Any, axis: Any = None) -> Move:
     return _same(a, np.squeeze, axis=axes)
 
 
-@rule(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> Move:
-    n = ndim(a) + (len(axis) if isinstance(axis, tuple | list) else 1)
-    return _same(a, np.expand_dims, axes_of(axis, n))
-
-
 @rule(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Move:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -111,19 +94,6 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Move:
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*[shape_of(a) for a in args])
     return tuple(np.broadcast_to(a, shape) for a in args)
-
-
-@rule(np.flip)
-def flip(m: Any, axis: Any = None) -> Move:
-    return _same(m, np.flip, axes_of(axis, ndim(m)))
-
-
-@rule(np.roll)
-def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    if axis is None:
-        return np.roll(np.ravel(a), shift, -1).reshape(shape_of(a))
-    axes = axis if isinstance(axis, tuple | list) else (axis,)  # which may name one twice
-    return _same(a, np.roll, plain(shift), tuple(axis_of(k, ndim(a)) for k in axes))
 
 
 @rule(np.repeat)
@@ -166,29 +136,6 @@ def _by_numbers(*functions: Callable[..., Any]) -> None:
         rule(function)(family(function))
 
 
-@rule(np.flipud)
-def flipud(m: Any) -> Move:
-    return _same(m, np.flip, -ndim(m))
-
-
-@rule(np.fliplr)
-def fliplr(m: Any) -> Move:
-    return _same(m, np.flip, 1 - ndim(m))
-
-
-@rule(np.rot90)
-def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Move:
-    n = ndim(m)
-    return _same(m, np.rot90, k, tuple(axis_of(a, n) for a in axes))
-
-
-@rule(np.rollaxis)
-def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    n = ndim(a)
-    source, target = axis_of(axis, n) + n, start + n if start < 0 else start
-    return np.moveaxis(a, source, target - (source < target))
-
-
 _by_numbers(np.tile, np.tril, np.triu, np.diag, np.diagflat, np.resize)
 
 
@@ -215,81 +162,6 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = Non
     if dtype is not None:
         return np.concatenate(arrays, axis).astype(dtype)
     return _joined(np.concatenate, arrays, axis_of(axis, max(map(ndim, arrays), default=1)))
-
-
-@rule(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
-    arrays = list(arrays)
-    if dtype is not None:
-        return np.stack(arrays, axis).astype(dtype)
-    return _joined(np.stack, arrays, axis_of(axis, ndim(arrays[0]) + 1))
-
-
-@rule(np.atleast_1d)
-def atleast_1d(*arys: Any) -> Any:
-    return _each(arys, lambda a: a if ndim(a) >= 1 else np.reshape(a, (1,)))
-
-
-@rule(np.atleast_2d)
-def atleast_2d(*arys: Any) -> Any:
-    return _each(arys, lambda a: a if ndim(a) >= 2 else np.reshape(a, (1, -1)))
-
-
-@rule(np.atleast_3d)
-def atleast_3d(*arys: Any) -> Any:
-    def deep(a: Any) -> Any:
-        return a if ndim(a) >= 3 else np.expand_dims(a, -1) if ndim(a) == 2 else np.reshape(a, (1, -1, 1))
-
-    return _each(arys, deep)
-
-
-def _each(arrays: Sequence[Any], function: Callable[[Any], Any]) -> Any:
-    return function(arrays[0]) if len(arrays) == 1 else tuple(function(a) for a in arrays)
-
-
-@rule(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    arrays = [np.atleast_1d(a) for a in tup]
-    return np.concatenate(arrays, 0 if ndim(arrays[0]) == 1 else 1)
-
-
-@rule(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    return np.concatenate([np.atleast_2d(a) for a in tup], 0)
-
-
-@rule(np.dstack)
-def dstack(tup: Any) -> Any:
-    return np.concatenate([np.atleast_3d(a) for a in tup], 2)
-
-
-@rule(np.column_stack)
-def column_stack(tup: Any) -> Any:
-    return np.concatenate([a if ndim(a) >= 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
-
-
-@rule(np.append)
-def append(arr: Any, values: Any, axis: Any = None) -> Any:
-    if axis is None:
-        return np.concatenate([np.ravel(arr), np.ravel(values)])
-    return np.concatenate([arr, values], axis)
-
-
-def _splitter(function: Callable[..., Any]) -> None:
-    def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-        """Split by slices, whose bounds the function itself gives when it splits the element numbers."""
-        axis = axis_of(axis, ndim(ary))
-        parts = function(np.arange(shape_of(ary)[axis]), indices_or_sections)
-        bounds = [slice(int(p[0]), int(p[-1]) + 1) if len(p) else slice(0, 0) for p in parts]
-        rest = (slice(None),) * (-axis - 1)
-        keys: list[Any] = [(..., bound, *rest) for bound in bounds]
-        return [ary[key] for key in keys]
-
-    rule(function)(split)
-
-
-_splitter(np.split)
-_splitter(np.array_split)
 
 
 @rule(np.where)
