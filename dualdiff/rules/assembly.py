@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, tangent_loss
+from ..core.number import Number
 from ..core.table import Move, Plan, axis_of, rule
 from ..core.tangents import join
 from ..core.values import ndim, plain, shape_of
@@ -38,7 +39,7 @@ def _joining(arrays: Any, move: Callable[[list[Any]], Any]) -> Plan:
 @rule(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Plan:
     arr, values = array_of(arr), array_of(values)
-    if arr.dtype.kind not in "fc" and hasattr(values, "_tag"):
+    if arr.dtype.kind not in "fc" and isinstance(values, Number):
         raise tangent_loss("np.insert into an array of integers")
     return _joining((arr, values), lambda parts: np.insert(parts[0], plain(obj), parts[1], axis))
 
@@ -147,7 +148,7 @@ rule(np.astype)(lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, c
 def _write(name: str, a: Any, numbers: Any, values: Any) -> None:
     """Write values where these element numbers are."""
     values = array_of(values)
-    if hasattr(values, "_tag") and not hasattr(a, "_tag"):
+    if isinstance(values, Number) and not isinstance(a, Number):
         raise tangent_loss(f"np.{name} into a plain array")
     a[np.unravel_index(numbers, shape_of(a))] = values
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, side, watching
+from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
 from ..core.values import ndim, plain, shape_of
@@ -89,10 +90,20 @@ def _beside_knots(x: Any, beyond: Any, before: Any, after: Any, mean: Any) -> An
     """Report x, from a knot; in kinks("lexicographic"), the slope on the side of it that the tangents enter."""
     left = np.where(plain(before) == plain(after), np.inf, plain(x))
     met(np.interp, np.where(np.abs(left) > np.abs(plain(beyond)), -plain(beyond), left))
-    if not lexicographic() or not hasattr(x, "_tag"):
+    if not lexicographic() or not isinstance(x, Number):
         return mean
     to = side(x, np.interp)
     return np.where(to < 0, before, np.where(to > 0, after, mean))
+
+
+# ---------------------------------------------------------------- whole periods
+
+
+@rule(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
+    """p and whole periods, whose number is piecewise constant."""
+    values = plain(p)
+    return p + np.rint((np.unwrap(values, discont, axis, period=plain(period)) - values) / plain(period)) * period
 
 
 # ---------------------------------------------------------------- convolution
@@ -109,7 +120,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     kind = {0: "v", 1: "s", 2: "f"}.get(mode) or mode[0]
     size = {"f": n + k - 1, "s": n, "v": n - k + 1}[kind]
     start = {"f": 0, "s": (k - 1) // 2, "v": k - 1}[kind]  # of the window in the full result
-    if k <= 16 and not hasattr(v, "_tag") and finite(v):
+    if k <= 16 and not isinstance(v, Number) and finite(v):
         edges = [np.zeros(max(j, 0), a.dtype) for j in (k - 1 - start, start + size - n)]
         padded = np.concatenate([edges[0], a, edges[1]])
         return sum(padded[j : j + size] * v[k - 1 - j] for j in range(k))

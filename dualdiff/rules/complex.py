@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic
+from ..core.number import Number
 from ..core.table import COMPLEX, Kink, Part, Plan, rule
 from ..core.tangents import combine, linear
 from ..core.values import is_array, shape_of
@@ -110,7 +111,7 @@ def imag(val: Any) -> Any:
 def angle(z: Any, deg: bool = False) -> Any:
     """d arg z = Im(dz / z)."""
     if z.dtype.kind != "c":
-        return np.angle(np.asarray(z.value) if not hasattr(z.value, "_tag") else z.value, deg)
+        return np.angle(np.asarray(z.value) if not isinstance(z.value, Number) else z.value, deg)
     if deg:
         return np.degrees(np.angle(z))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.mathematics import positive_part
+from ..core.number import Number
 from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule
 from ..core.tangents import combine, total
 from ..core.values import plain
@@ -94,7 +95,7 @@ def _extreme(function: Any) -> None:
         where = plain(options.get("where", True))
         rank = None
         if watching():
-            if not hasattr(a.value, "_tag"):  # the value of a nested derivative comes here by itself
+            if not isinstance(a.value, Number):  # the value of a nested derivative comes here by itself
                 _report(function, sign, np.asarray(a.value), axis, keepdims, **options)
             if lexicographic():
                 v = np.asarray(plain(a))

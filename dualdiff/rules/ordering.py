@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import lexicographic, met, ranks, watching
+from ..core.number import Number
 from ..core.table import axes_of, axis_of, refuse_out, rule
 from ..core.values import ndim, plain, shape_of
 from .structural import memory_order
@@ -22,7 +23,7 @@ def array_of(x: Any) -> Any:
     if not isinstance(x, list | tuple):
         return x
     a = np.asarray(x)
-    like = next((v for v in a.ravel() if hasattr(v, "_tag")), None) if a.dtype == object else None
+    like = next((v for v in a.ravel() if isinstance(v, Number)), None) if a.dtype == object else None
     return a if like is None else np.asarray(a, like=like)
 
 
@@ -186,7 +187,7 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         high = np.minimum(low + 1, x.count - 1)
         share = np.clip(at - low, 0, 1)
         x.report(low, share)
-        if not hasattr(q, "_tag"):
+        if not isinstance(q, Number):
             return x.result(_mean_of_two(x.pick(low), x.pick(high), share).astype(dtype), keepdims)
         between = np.where(share == 0, 0.0, 1.0) if method == "linear" else share
         met(function, between, level, ordered=False, why="the position is that of an element, where q has a kink")

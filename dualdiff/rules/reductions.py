@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,35 +11,43 @@ import numpy as np
 from ..core.kinks import met, watching
 from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, refuse_out, rule
 from ..core.tangents import combine, linear, total
-from ..core.values import ndim, plain, shape_of
+from ..core.values import Shape, ndim, plain, shape_of
 
 
-@rule(np.sum)
-def sum_(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = 0,
-    where: Any = True,
-) -> Any:
-    refuse_out("sum", out)
-    if where is not True:
-        return np.sum(np.where(where, a, 0), axis, dtype, keepdims=keepdims, initial=initial)
-    if dtype is not None:
-        return np.sum(a.astype(dtype), axis, keepdims=keepdims, initial=initial)
-    if type(initial) is not int or initial != 0:
-        return np.sum(a, axis, keepdims=keepdims) + initial
-    axes = axes_of(axis, ndim(a))
+def _reduction(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Callable[..., Any]], None]:
+    """What reductions of a ufunc have in common: the decorated rule gets the array, its axes, and keepdims only."""
+    neutral = ufunc.identity
+
+    def register(written: Callable[..., Any]) -> None:
+        @rule(function)
+        def reduction(
+            a: Any,
+            axis: Any = None,
+            dtype: Any = None,
+            out: Any = None,
+            keepdims: bool = False,
+            initial: Any = neutral,
+            where: Any = True,
+        ) -> Any:
+            refuse_out(function.__name__, out)
+            if where is True and dtype is None and type(initial) is int and initial == neutral:
+                return written(a, axes_of(axis, ndim(a)), bool(keepdims))
+            a = a if where is True else np.where(where, a, neutral)
+            a = a if dtype is None else a.astype(dtype)
+            return ufunc(function(a, axis, keepdims=keepdims), initial)
+
+        REDUCE[ufunc] = function
+
+    return register
+
+
+@_reduction(np.sum, np.add)
+def _sum(a: Any, axes: Shape, keepdims: bool) -> Plan:
     return Plan(
         (a,),
         lambda v: np.add.reduce(v, axis=axes, keepdims=keepdims),
-        lambda _, v, t: total(t[0], shape_of(v[0]), axes, bool(keepdims)),
+        lambda _, v, t: total(t[0], shape_of(v[0]), axes, keepdims),
     )
-
-
-REDUCE[np.add] = np.sum
 
 
 @rule(np.mean)
@@ -111,24 +120,8 @@ def _others(x: Any) -> Any:
     return before * after
 
 
-@rule(np.prod)
-def prod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = 1,
-    where: Any = True,
-) -> Any:
-    refuse_out("prod", out)
-    if where is not True:
-        return np.prod(np.where(where, a, 1), axis, dtype, keepdims=keepdims, initial=initial)
-    if dtype is not None:
-        return np.prod(a.astype(dtype), axis, keepdims=keepdims, initial=initial)
-    if type(initial) is not int or initial != 1:
-        return np.prod(a, axis, keepdims=keepdims) * initial
-    axes = axes_of(axis, ndim(a))
+@_reduction(np.prod, np.multiply)
+def _prod(a: Any, axes: Shape, keepdims: bool) -> Any:
     if not axes:
         return +a
     if len(axes) > 1:  # one axis of all their elements
@@ -141,44 +134,43 @@ def prod(
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
         x = values[0]
         slope = np.moveaxis(_others(np.moveaxis(x, axes[0], -1)), -1, axes[0]) if shape_of(x)[axes[0]] else x
-        return total(combine([(tangents[0], shape_of(x), slope)], shape_of(x)), shape_of(x), axes, bool(keepdims))
+        return total(combine([(tangents[0], shape_of(x), slope)], shape_of(x)), shape_of(x), axes, keepdims)
 
     return Plan((a,), lambda v: np.prod(v, axis=axes[0], keepdims=keepdims), tangent)
 
 
-REDUCE[np.multiply] = np.prod
+def _accumulation(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Callable[..., Any]], None]:
+    """What cumulative functions have in common: the decorated rule gets the array and a negative axis only."""
+
+    def register(written: Callable[..., Any]) -> None:
+        @rule(function)
+        def accumulation(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+            refuse_out(function.__name__, out)
+            a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
+            return written(a if dtype is None else a.astype(dtype), axis_of(axis, ndim(a)))
+
+        ACCUMULATE[ufunc] = function
+
+    return register
 
 
-@rule(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    refuse_out("cumsum", out)
-    if axis is None:
-        a, axis = np.ravel(a), -1
-    axis = axis_of(axis, ndim(a))
-
+@_accumulation(np.cumsum, np.add)
+def _cumsum(a: Any, axis: int) -> Plan:
     def forward(t: Any) -> Any:
         return np.cumsum(t, axis)
 
     def backward(t: Any) -> Any:
         return np.flip(np.cumsum(np.flip(t, axis), axis), axis)
 
-    return Plan(
-        (a,), lambda v: np.cumsum(v, axis, dtype), lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward)
-    )
+    return Plan((a,), forward, lambda _, v, t: linear(t[0], shape_of(v[0]), forward, backward))
 
 
-@rule(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+@_accumulation(np.cumprod, np.multiply)
+def _cumprod(a: Any, axis: int) -> Any:
     """By doubling, in log2(n) products of shifted arrays: exact where some elements are zero."""
-    refuse_out("cumprod", out)
-    if axis is None:
-        a, axis = np.ravel(a), -1
-    y = np.moveaxis(a if dtype is None else a.astype(dtype), axis, -1)
+    y = np.moveaxis(a, axis, -1)
     step, n = 1, shape_of(y)[-1]
     while step < n:
         y = np.concatenate([y[..., :step], y[..., step:] * y[..., :-step]], -1)
         step *= 2
     return np.moveaxis(y, -1, axis) if n > 1 else np.copy(a)
-
-
-ACCUMULATE[np.add], ACCUMULATE[np.multiply] = np.cumsum, np.cumprod

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic, met, watching
+from ..core.number import Number
 from ..core.table import Kink, Plan, axes_of, rule
 from ..core.tangents import combine, total
 from ..core.values import ndim, plain, shape_of
@@ -223,7 +224,7 @@ def _norm(x: Any, p: Any, axes: Any, value: Callable[[Any], Any], keepdims: bool
         if np.isinf(p) or p == 1:  # each element has its own kink
             size = np.abs(x)
             return (np.sum if p == 1 else np.max if p > 0 else np.min)(size, axis=axes, keepdims=keepdims)
-        if not hasattr(x.value, "_tag"):
+        if not isinstance(x.value, Number):
             met(np.linalg.norm, value(plain(x)), value(plain(x)), ordered=p > 1, why="it has no derivative there")
 
     def tangent(out: Any, values: Any, tangents: Any) -> Any:
