@@ -22,6 +22,7 @@ import numpy as np
 
 from .making import as_array, make_array, numeric, zero_tangent
 from .number import Link, Number
+from .values import is_array, plain
 
 ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity)
 ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
@@ -159,11 +160,12 @@ def converter(
 
     @functools.wraps(g)
     def convert(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        x = a if isinstance(a, Number) else np.asarray(a)
+        x = a if isinstance(a, Number) or is_array(a) else np.asarray(a)
         if isinstance(x, np.ndarray) and x.dtype != object:
             made = g(a, dtype, *args, **kwargs)
             return room(made) if type(made) is np.ndarray else made
-        x = number(numeric(x, f"np.{g.__name__}"))
+        if isinstance(x, Number | np.ndarray):  # else it is an array of another kind, and stays one
+            x = number(numeric(x, f"np.{g.__name__}"))
         made = x if dtype is None else x.astype(dtype)
         missing = kwargs.get("ndmin", 0) - made.ndim
         made = made[(None,) * missing] if missing > 0 else made
@@ -203,6 +205,9 @@ def _room(made: Any) -> Any:
         return made
     args, kwargs = _arguments.get()
     levels = {x._tag: x for x in numbers_in([*args, *kwargs.values()])}
+    innermost = plain(next(iter(levels.values()), None))
+    if is_array(innermost) and not isinstance(innermost, np.ndarray):
+        made = np.asarray(made, like=innermost)
     for tag in sorted(levels):
         made = make_array(made, zero_tangent(levels[tag], made), tag)
         made._link = Link()

@@ -121,6 +121,14 @@ class Methods:
     def shape(self) -> tuple[int, ...]:
         return shape_of(self.value)
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        """For an array that has just been made: bodies of NumPy's functions do so before NumPy 2.1."""
+        if getattr(self, "_link", self) is not None:
+            raise AttributeError("the shape of this array can't be set, since others may share it: use x.reshape(...)")
+        moved = np.reshape(self, shape)  # type: ignore[call-overload]
+        self.value, self._tangent, self._link = moved.value, moved.tangent, None
+
     @property
     def ndim(self) -> int:
         return len(self.shape)

@@ -11,8 +11,8 @@ import numpy as np
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
 from ..core.table import Move, Plan, axis_of, rule
-from ..core.tangents import join
-from ..core.values import ndim, plain, shape_of
+from ..core.tangents import join, scatter
+from ..core.values import dtype_of, is_array, ndim, plain, shape_of
 from .ordering import array_of
 
 # ---------------------------------------------------------------- picking
@@ -56,7 +56,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("select: the list of cases must be as long as that of conditions, and not empty")
     result = default
     for condition, choice in zip(reversed([plain(c) for c in condlist]), reversed(list(choicelist))):
-        if np.asarray(condition).dtype != bool:
+        if dtype_of(condition if is_array(condition) else np.asarray(condition)).kind != "b":
             raise TypeError("invalid entry in condlist: should be boolean ndarray")
         result = np.where(condition, choice, result)
     return result

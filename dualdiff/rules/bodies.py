@@ -8,21 +8,21 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.composed import composed
-from ..core.table import FUNCTIONS
+from ..core.table import rule
 
-_NAMES = """
+NAMES = """
     append apply_along_axis apply_over_axes array_split atleast_1d atleast_2d atleast_3d block column_stack corrcoef
     cumulative_prod cumulative_sum diff dsplit dstack ediff1d expand_dims extract flip fliplr flipud geomspace gradient
     histogram hsplit hstack ix_ logspace matrix_transpose moveaxis nan_to_num nancumprod nancumsum outer piecewise poly
     polyadd polyder polyfit polyint polysub polyval roll rollaxis rot90 setdiff1d setxor1d sort_complex split
     stack trapezoid union1d unstack vsplit vstack
-"""
-_LINALG = """
+""".split()
+LINALG = """
     diagonal matrix_norm matrix_power matrix_transpose multi_dot outer tensordot tensorinv trace vector_norm
-"""
+""".split()
 
-for _module, _names in ((np, _NAMES), (np.linalg, _LINALG)):
-    for _name in _names.split():
+for _module, _names in ((np, NAMES), (np.linalg, LINALG)):
+    for _name in _names:
         if hasattr(_module, _name):  # unstack and the cumulative functions are there from NumPy 2.1 on
             _function = getattr(_module, _name)
-            FUNCTIONS[_function] = composed(_function)
+            rule(_function)(composed(_function))

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import leave, lexicographic
-from ..core.number import Number
 from ..core.table import COMPLEX, Kink, Part, Plan, rule
 from ..core.tangents import combine, linear
-from ..core.values import is_array, shape_of
+from ..core.values import is_array, plain, shape_of
 
 # ---------------------------------------------------------------- analytic functions
 
@@ -101,7 +100,7 @@ def real(val: Any) -> Any:
 @rule(np.imag)
 def imag(val: Any) -> Any:
     if val.dtype.kind != "c":
-        return np.broadcast_to(np.zeros((), val.dtype), val.shape)[()]  # read-only, as NumPy's
+        return np.broadcast_to(np.zeros_like(plain(val), shape=()), val.shape)[()]  # read-only, as NumPy's
     if is_array(val):
         return Part(val, np.imag)
     return Plan((val,), np.imag, lambda _, v, t: linear(t[0], shape_of(v[0]), np.imag, lambda c: 1j * np.real(c)))
@@ -111,7 +110,7 @@ def imag(val: Any) -> Any:
 def angle(z: Any, deg: bool = False) -> Any:
     """d arg z = Im(dz / z)."""
     if z.dtype.kind != "c":
-        return np.angle(np.asarray(z.value) if not isinstance(z.value, Number) else z.value, deg)
+        return np.angle(plain(z), deg)
     if deg:
         return np.degrees(np.angle(z))
 

@@ -141,8 +141,8 @@ def matrix_plan(a: Any, value: Callable[[Any], Any], formula: Callable[[Any, Any
 
 def inverse_or_nan(a: Any, bad: Any = False) -> Any:
     """inv, with NaN where the matrix is singular or `bad`."""
-    bad = np.asarray((np.linalg.slogdet(plain(a))[0] == 0) | bad)
-    return np.linalg.inv(a * np.where(bad, np.nan, 1)[..., None, None] if bad.any() else a)
+    bad = (np.linalg.slogdet(plain(a))[0] == 0) | bad
+    return np.linalg.inv(a * np.where(bad, np.nan, 1)[..., None, None] if np.any(bad) else a)
 
 
 def noise(x: Any) -> Any:

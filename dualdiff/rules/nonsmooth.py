@@ -14,7 +14,7 @@ from ..core.mathematics import positive_part
 from ..core.number import Number
 from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule
 from ..core.tangents import combine, total
-from ..core.values import plain
+from ..core.values import dtype_of, ndim, plain, shape_of, size_of
 from .elementwise import elementwise
 
 # fmt: off
@@ -96,24 +96,24 @@ def _extreme(function: Any) -> None:
         rank = None
         if watching():
             if not isinstance(a.value, Number):  # the value of a nested derivative comes here by itself
-                _report(function, sign, np.asarray(a.value), axis, keepdims, **options)
+                _report(function, sign, a.value, axis, keepdims, **options)
             if lexicographic():
-                v = np.asarray(plain(a))
-                best = function(v, axis=axes_of(axis, v.ndim), keepdims=True, **options)
+                v = plain(a)
+                best = function(v, axis=axes_of(axis, ndim(v)), keepdims=True, **options)
                 rank = ranks(a, axis, function, v == best)
 
         def tangent(r: Any, values: Any, tangents: Any) -> Any:
-            x = np.asarray(plain(values[0]))
-            axes = axes_of(axis, x.ndim)
+            x = plain(values[0])
+            shape, axes = shape_of(x), axes_of(axis, ndim(x))
             r = plain(function(x, axis=axes, keepdims=True, **options))
             # With initial= larger than all elements nothing ties, and nothing is divided by zero.
             ties = (x == r) & where
             if rank is not None:
-                ties &= rank == function(np.where(ties, rank, -sign * x.size), axis=axes, keepdims=True)
-            count = np.maximum(ties.sum(axis=axes, keepdims=True) + (r == options.get("initial", np.nan)), 1)
-            weight = (ties / count).astype(x.dtype)
-            shared = combine([(tangents[0], x.shape, weight)], x.shape, select=True)
-            return total(shared, x.shape, axes, bool(keepdims))
+                ties &= rank == function(np.where(ties, rank, -sign * size_of(x)), axis=axes, keepdims=True)
+            count = np.maximum(np.sum(ties, axis=axes, keepdims=True) + (r == options.get("initial", np.nan)), 1)
+            weight = (ties / count).astype(dtype_of(x))
+            shared = combine([(tangents[0], shape, weight)], shape, select=True)
+            return total(shared, shape, axes, bool(keepdims))
 
         return Plan((a,), lambda v: function(v, axis=axis, keepdims=keepdims, **options), tangent)
 
@@ -122,9 +122,9 @@ def _extreme(function: Any) -> None:
 
 def _report(function: Any, sign: int, v: Any, axis: Any, keepdims: bool, where: Any = True, initial: Any = None) -> None:
     """The kink is where the largest two elements tie; for the minimum, where sign is -1, the smallest two."""
-    axes = axes_of(axis, v.ndim)
+    axes = axes_of(axis, ndim(v))
     rows = np.moveaxis(np.where(plain(where), v, -sign * np.inf), axes, range(-len(axes), 0))
-    rows = sign * rows.reshape(*rows.shape[: v.ndim - len(axes)], -1)
+    rows = sign * rows.reshape(*rows.shape[: ndim(v) - len(axes)], -1)
     if not rows.size:
         return
     second, top = np.partition(rows, -2)[..., -2:].T if rows.shape[-1] > 1 else (-np.inf, rows[..., 0].T)

@@ -35,7 +35,7 @@ def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
     def room(made: Any) -> Any:
         return buffer(like, made)
 
-    replaced = {g: allocator(g, room) for g in (*ALLOCATE, *ALLOCATE_LIKE, np.copy)}
+    replaced: dict[Any, Any] = {g: allocator(g, room) for g in (*ALLOCATE, *ALLOCATE_LIKE, np.copy)}
     replaced |= {g: converter(g, room, lambda x: x) for g in CONVERT}
     replaced |= {g: _of_lists(g) for g in _OF_LISTS}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects

@@ -328,3 +328,22 @@ def test_the_users_own_value_error_comes_out() -> None:
 
     with pytest.raises(np.linalg.LinAlgError):
         dd.jacobian(f)(POINT)
+
+
+def test_globals_that_an_inner_function_writes_are_written_where_they_are() -> None:
+    """A function that makes one with `global` is not followed either, since the copy would make a copy of that."""
+
+    def f(x: Array) -> Array:
+        def note() -> None:
+            global CALLS
+            CALLS += 1
+
+        note()
+        y = np.zeros(3)
+        y[:] = x
+        return y
+
+    before = CALLS
+    with pytest.raises(TypeError, match=r"zeros_like\(x\)"):
+        dd.jacobian(f)(POINT)
+    assert before + 2 == CALLS
