@@ -65,6 +65,23 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 # ---------------------------------------------------------------- putting together
 
 
+@rule(np.block)
+def block(arrays: Any) -> Any:
+    """Lists are joined along the last axis, lists of them along the one before it, and so on."""
+    np.block(plain(arrays))  # NumPy's errors
+    depth, leaves = 0, [arrays]
+    while isinstance(leaves[0], list):
+        depth, leaves = depth + 1, [x for part in leaves for x in part]
+    n = max(depth, *(ndim(x) for x in leaves))
+
+    def build(part: Any, level: int) -> Any:
+        if level:
+            return np.concatenate([build(x, level - 1) for x in part], axis=-level)
+        return np.reshape(part, (1,) * (n - ndim(part)) + shape_of(part))
+
+    return build(arrays, depth)
+
+
 @rule(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
@@ -138,6 +155,23 @@ _STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "mean": np.
 # ---------------------------------------------------------------- replacing
 
 
+@rule(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """What is replaced is constant."""
+    if x.dtype.kind == "c":
+        real, imaginary = (np.nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
+        y: Any = real + 1j * imaginary
+    else:
+        limits, v = np.finfo(x.dtype), plain(x)
+        y = np.where(np.isnan(v), nan, x)
+        y = np.where(np.isposinf(v), limits.max if posinf is None else posinf, y)
+        y = np.where(np.isneginf(v), limits.min if neginf is None else neginf, y).astype(x.dtype)[()]
+    if copy or not ndim(x):
+        return y
+    x[...] = y
+    return x
+
+
 rule(np.real_if_close)(lambda a, tol=100: a if np.iscomplexobj(np.real_if_close(plain(a), tol)) else np.real(a))
 rule(np.astype)(lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy))
 
@@ -164,13 +198,13 @@ def _numbers(a: Any) -> Any:
 
 @rule(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    mask = np.broadcast_to(np.asarray(plain(where), bool), shape_of(dst))
+    mask = np.broadcast_to(plain(where), shape_of(dst))
     _write("copyto", dst, np.flatnonzero(mask), np.broadcast_to(array_of(src), shape_of(dst))[mask])
 
 
 @rule(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    if np.any(plain(mask)) and not np.size(plain(vals)):
+    if np.any(plain(mask)) and not np.size(vals):
         raise ValueError("Cannot insert from an empty array!")
     _write_in_turn("place", arr, np.flatnonzero(plain(mask)), vals)
 

@@ -60,7 +60,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
     fp = fp.astype(np.result_type(fp.dtype, float))
     if period is not None:
-        np.interp(0.0, [0.0], [0.0], period=plain(period))  # NumPy's error for 0
+        if plain(period) == 0:
+            raise ValueError("period must be a non-zero value")
         period = np.abs(period)
         x, xp = x % period, xp % period
         order = np.argsort(plain(xp))

@@ -96,6 +96,14 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     return tuple(np.broadcast_to(a, shape) for a in args)
 
 
+@rule(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return np.roll(np.ravel(a), shift, -1).reshape(shape_of(a))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)  # which may name one twice
+    return _same(a, np.roll, plain(shift), tuple(axis_of(k, ndim(a)) for k in axes))
+
+
 @rule(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if axis is None:

@@ -94,3 +94,22 @@ def test_every_body_is_a_function_of_numpy_with_a_rule() -> None:
     for name in bodies.NAMES:
         function = np.__dict__.get(name)
         assert function is None or FUNCTIONS[function].__qualname__ == composed(function).__qualname__
+
+
+def test_bodies_reach_nothing_that_would_not_ask_numbers_with_tangents() -> None:
+    """Functions of C that bodies call are replaced, ask by themselves, or take integers only."""
+    for name in bodies.NAMES + [f"linalg.{name}" for name in bodies.LINALG]:
+        function = operator.attrgetter(name)(np) if hasattr(np, name.removeprefix("linalg.")) else None
+        todo, seen = [getattr(function, "__wrapped__", None)], set()
+        while todo:
+            body = todo.pop()
+            if not isinstance(body, types.FunctionType) or body in seen or id(body) in REPLACED:
+                continue
+            seen.add(body)
+            names = {n for code in codes(body.__code__) for n in code.co_names}
+            reached = [body.__globals__[n] for n in names & body.__globals__.keys()]
+            modules = [m for m in reached if isinstance(m, types.ModuleType) and m.__name__.startswith("numpy")]
+            reached += [m.__dict__[n] for m in modules for n in names & m.__dict__.keys()]
+            todo += [f for f in reached if (getattr(f, "__module__", None) or "").startswith("numpy")]
+            asks_nobody = {f.__name__ for f in reached if isinstance(f, types.BuiltinFunctionType) and f in BUILT_IN}
+            assert asks_nobody <= {"normalize_axis_index", "arange"}, (name, asks_nobody)
