@@ -34,18 +34,18 @@ _WRITES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
 _REACHED = (types.FunctionType, types.MethodType, types.ModuleType, functools.partial)
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+def codes(code: types.CodeType) -> Iterator[types.CodeType]:
     """The code of a function and of the functions that it makes."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
+            yield from codes(constant)
 
 
 @functools.cache
 def writes_globals(code: types.CodeType) -> bool:
     """Whether a function, or one made in it, has `global` names, which a copy would write elsewhere."""
-    return any(op in _WRITES for c in _codes(code) for op in c.co_code[::2])
+    return any(op in _WRITES for c in codes(code) for op in c.co_code[::2])
 
 
 class Copies:
@@ -243,7 +243,7 @@ class _Bodies(Copies):
 
     def function(self, f: types.FunctionType) -> types.FunctionType:
         copy = super().function(f)
-        reached = {name for code in _codes(f.__code__) for name in code.co_names}
+        reached = {name for code in codes(f.__code__) for name in code.co_names}
         copy.__globals__.update({name: self(f.__globals__[name]) for name in reached & f.__globals__.keys()})
         return copy
 
