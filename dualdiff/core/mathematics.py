@@ -5,12 +5,15 @@ Both have NumPy's names. On floats Python's own functions are several times fast
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from .number import Number
 
 
 def positive_part(x: Any) -> Any:
@@ -21,6 +24,45 @@ def positive_part(x: Any) -> Any:
 def _root(x: Any) -> Any:
     """sqrt(1 + x**2) without overflow."""
     return np.hypot(1, x)
+
+
+def _lined(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """A formula with a line of its own in the table, since its parts' derivatives would cancel or overflow."""
+
+    @functools.wraps(formula)
+    def function(*operands: Any) -> Any:
+        for x in operands:
+            if isinstance(x, Number):
+                return x.__array_ufunc__(function, "__call__", *operands[:2])
+        return formula(*operands)
+
+    return function
+
+
+@_lined
+def gap(x: Any) -> Any:
+    """1 - x**2."""
+    return (1 - x) * (1 + x)
+
+
+@_lined
+def sech2(x: Any) -> Any:
+    """1 / cosh(x)**2."""
+    return np.square(np.reciprocal(np.cosh(x)))
+
+
+@_lined
+def cosine(x: Any, y: Any, h: Any = None) -> Any:
+    """x / h for h = hypot(x, y), which a caller may know; 0 at the origin."""
+    h = np.hypot(x, y) if h is None else h
+    return np.where(h == 0, 0.0, x / h)
+
+
+@_lined
+def angle(x: Any, y: Any) -> Any:
+    """x / (x**2 + y**2), scaled so that squares neither overflow nor underflow."""
+    h = np.hypot(x, y)
+    return x / h / h
 
 
 def _share(d: Any, exp: Callable[[Any], Any], where: Callable[..., Any]) -> Any:
@@ -45,7 +87,8 @@ _NAMES = (
     "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt "
     "cbrt square reciprocal sign where isnan copysign rint floor_divide hypot"
 ).split()
-ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NAMES})
+LINED = (gap, sech2, cosine, angle)
+ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NAMES}, **{f.__name__: f for f in LINED})
 SCALAR = SimpleNamespace(
     sin=math.sin,
     cos=math.cos,
@@ -91,6 +134,10 @@ SCALAR = SimpleNamespace(
     maximum=lambda x, y: x if x >= y or x != x else y,
     minimum=lambda x, y: x if x <= y or x != x else y,
     root=lambda x: math.hypot(1.0, x),
+    gap=lambda x: (1 - x) * (1 + x),
+    sech2=lambda x: (1 / math.cosh(x)) ** 2,
+    cosine=lambda x, y, h=None: x / (h or math.hypot(x, y) or 1.0),
+    angle=lambda x, y: x / math.hypot(x, y) / math.hypot(x, y),
     sign=lambda x: (x > 0) - (x < 0),
     where=lambda condition, x, y: x if condition else y,
     isnan=math.isnan,

@@ -321,3 +321,21 @@ def test_a_thread_inside_f() -> None:
 def test_a_number_made_by_hand_of_a_number_with_a_tangent_is_a_perturbation_further_in() -> None:
     assert dd.derivative(lambda x: (dd.Dual(x, 1.0) ** 2).tangent)(3.0) == 2  # of 2 x
     assert dd.derivative(lambda x: (x * dd.Dual(x, 1.0)).tangent)(3.0) == 1  # of x, which is a constant to it
+
+
+@pytest.mark.parametrize("norm", [np.linalg.norm, lambda x: np.hypot(x[0], x[1])], ids=["norm", "hypot"])
+def test_hessian_of_a_squared_norm_at_its_corner(norm: Any) -> None:
+    """2 I is right, NaN says that it isn't known; any other number would look healthy. x @ x has it."""
+    for mode in ("forward", "reverse"):
+        h = dd.jacobian(dd.gradient(lambda x: norm(x) ** 2, mode=mode))(np.zeros(2))
+        assert np.isnan(h.diagonal()).all()
+        assert np.all(np.isnan(h) | (h == 2 * np.eye(2)))
+    np.testing.assert_array_equal(dd.hessian(lambda x: x @ x)(np.zeros(2)), 2 * np.eye(2))
+
+
+def test_second_derivatives_far_out() -> None:
+    """0 where the function is flat; NaN where an exponential of the user overflows, never another number."""
+    with np.errstate(over="ignore"):
+        for form in (float, np.array):
+            assert dd.derivative(dd.derivative(np.tanh))(form(800.0)) == 0
+            assert np.isnan(dd.derivative(lambda x: 1 / (1 + np.exp(-x)))(form(-800.0)))
