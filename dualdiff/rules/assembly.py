@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
 from ..core.table import Move, Plan, axis_of, rule
-from ..core.tangents import join, scatter
+from ..core.tangents import join
 from ..core.values import dtype_of, is_array, ndim, plain, shape_of
 from .ordering import array_of
 

@@ -1,4 +1,4 @@
-"""Whether f takes another way on numbers with tangents than on plain ones, since it swallowed an error or asked a type."""
+"""Whether f takes another way on numbers with tangents than on plain ones: it swallowed an error, or asked a type."""
 
 from __future__ import annotations
 
