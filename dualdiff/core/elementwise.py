@@ -170,7 +170,7 @@ def _dense(partials: Any, operands: Any, ts: Any, used: Any) -> Any:
                 known, part = False, t * w
         if total is None:
             total, ours = part, mine
-        elif ours and total.shape == part.shape and total.dtype == part.dtype:
+        elif ours and type(total) is np.ndarray and total.shape == part.shape and total.dtype == part.dtype:
             np.add(total, part, out=total)
         else:
             total, ours = total + part, True

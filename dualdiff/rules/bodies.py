@@ -11,11 +11,11 @@ from ..core.composed import composed
 from ..core.table import rule
 
 NAMES = """
-    append apply_along_axis apply_over_axes array_split atleast_1d atleast_2d atleast_3d column_stack corrcoef
+    append apply_along_axis apply_over_axes array_split atleast_1d atleast_2d atleast_3d column_stack
     cumulative_prod cumulative_sum diff dsplit dstack ediff1d expand_dims extract flip fliplr flipud geomspace gradient
-    histogram hsplit hstack ix_ logspace matrix_transpose moveaxis nancumprod nancumsum outer piecewise poly
+    hsplit hstack ix_ logspace matrix_transpose moveaxis nancumprod nancumsum outer piecewise
     polyadd polyder polyfit polyint polysub polyval rollaxis rot90 setdiff1d setxor1d sort_complex split
-    stack trapezoid union1d unstack vsplit vstack
+    trapezoid union1d unstack vsplit vstack
 """.split()
 LINALG = """
     diagonal matrix_norm matrix_power matrix_transpose multi_dot outer tensordot tensorinv trace vector_norm

@@ -47,3 +47,20 @@ def roots(p: Any) -> Plan:
         return contract(tangents[0], shape_of(p), "a", weight, "ba", "b")
 
     return Plan((np.atleast_1d(p),), np.roots, tangent)
+
+
+@rule(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    zeros = np.atleast_1d(seq_of_zeros)
+    if ndim(zeros) == 2 and shape_of(zeros)[0] == shape_of(zeros)[1] > 0:
+        zeros = np.linalg.eigvals(zeros)
+    elif ndim(zeros) != 1:
+        raise ValueError("input must be 1d or non-empty square 2d array.")
+    if len(zeros) == 0:
+        return 1.0
+    p, none = np.ones(1, zeros.dtype), np.zeros(1, zeros.dtype)
+    for zero in zeros:
+        p = np.concatenate([p, none]) - zero * np.concatenate([none, p])
+    if p.dtype.kind == "c" and np.all(np.sort(plain(zeros)) == np.sort(plain(zeros).conj())):
+        p = np.real(p)
+    return p

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.number import Number
 from ..core.table import Plan, refuse_out, rule
 from ..core.tangents import scatter
 from ..core.values import ndim, plain, shape_of
@@ -73,6 +74,23 @@ def _variables(m: Any, rowvar: bool, name: str, turn: bool) -> Any:
         raise ValueError(f"{name} has more than 2 dimensions")
     m = np.atleast_2d(m)
     return np.transpose(m) if turn and not rowvar else m
+
+
+@rule(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *args: Any, dtype: Any = None, **unused: Any) -> Any:
+    c = np.cov(x, y, rowvar, dtype=dtype)
+    if ndim(c) == 0:
+        return c / c
+    deviation = np.sqrt(np.real(np.diag(c)))
+    c = c / deviation[:, None] / deviation[None, :]
+    if c.dtype.kind != "c":
+        return _rounded(c)
+    return _rounded(np.real(c)) + 1j * _rounded(np.imag(c))
+
+
+def _rounded(c: Any) -> Any:
+    """Where rounding alone made it so, back to at most 1."""
+    return np.where(np.abs(plain(c)) > 1, np.sign(plain(c)), c)
 
 
 # ---------------------------------------------------------------- functions that skip NaN
@@ -152,3 +170,16 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if plain(low) == plain(high):
         low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, len(edges))
+
+
+@rule(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """The counts are linear in the weights and piecewise constant in the data, whose range moves the edges."""
+    edges = np.histogram_bin_edges(a, bins, range, weights)
+    counts, at = np.histogram(plain(a), plain(bins), plain(range), weights=plain(weights))
+    if isinstance(weights, Number):
+        x = np.ravel(plain(a))
+        inside = (x >= at[0]) & (x <= at[-1])
+        number = np.minimum(np.searchsorted(at, x[inside], "right") - 1, len(at) - 2)
+        counts = np.bincount(number, np.ravel(weights)[inside], len(at) - 1)
+    return (counts / np.diff(edges) / np.sum(counts) if density else counts), edges

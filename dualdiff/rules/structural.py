@@ -172,6 +172,14 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = Non
     return _joined(np.concatenate, arrays, axis_of(axis, max(map(ndim, arrays), default=1)))
 
 
+@rule(np.stack)
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    arrays = list(arrays)
+    if dtype is not None:
+        return np.stack(arrays, axis).astype(dtype)
+    return _joined(np.stack, arrays, axis_of(axis, ndim(arrays[0]) + 1))
+
+
 @rule(np.where)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """The branch not taken contributes nothing, whatever its tangent is."""

@@ -18,7 +18,7 @@ from ..core import engine
 from ..core import tangents as maps
 from ..core.errors import tangent_loss
 from ..core.making import as_array
-from ..core.number import Number
+from ..core.number import Number, NumberArray
 from ..core.table import Move
 from ..core.tangents import LinearMap, Structured, finite
 from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
@@ -489,7 +489,7 @@ class Put(Recorded):
             flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
             flat[..., self.numbers] = 0
             ct = flat.reshape(lead + self.shape)
-        elif isinstance(ct, Number) and not lead and not isinstance(ct.tangent, Structured):
+        elif isinstance(ct, NumberArray) and not lead and not isinstance(ct.tangent, Structured):
             ct = ct if ours else ct.copy()
             ct[np.unravel_index(self.numbers, self.shape)] = 0.0
         else:
