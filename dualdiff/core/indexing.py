@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .table import Move
-from .values import plain
+from .values import like_key, plain
 
 
 @lru_cache(maxsize=16)
@@ -26,14 +26,11 @@ def index(x: Any, key: Any) -> Move:
     """x[key] for any key NumPy takes."""
     key = plain_key(key)
     parts = key if type(key) is tuple else (key,)
-    batched = None
-    if all(type(p) in _BASIC for p in parts) or _together(parts):
-        lead = (slice(None), *parts)
-
-        def batched(t: Any) -> Any:
-            return t[lead]
-
-    return Move(x, lambda v: v[key], batched)
+    lead: Any = (slice(None), *parts)
+    if all(type(p) in _BASIC for p in parts):
+        return Move(x, lambda v: v[key], lambda t: t[lead])
+    batched = (lambda t: like_key(t, parts)[lead]) if _together(parts) else None
+    return Move(x, lambda v: like_key(v, parts)[key], batched)
 
 
 _BASIC = {int, slice, type(...), type(None)}

@@ -172,7 +172,7 @@ def _runs(items: list[Any]) -> Any:
 
 def _pack(items: Any) -> Any:
     """Numbers as one array."""
-    return np.stack(items) if any(isinstance(v, Number) for v in items) else np.array(items)
+    return np.stack(items) if any(isinstance(v, Number) or is_array(v) for v in items) else np.array(items)
 
 
 # ---------------------------------------------------------------- arrays that can hold tangents

@@ -78,6 +78,15 @@ def in_memory(x: Any) -> bool:
     return kind is np.ndarray or kind is float or isinstance(x, np.ndarray | np.generic | float | int | complex)
 
 
+def like_key(v: Any, parts: Any) -> Any:
+    """An ndarray as an array of the kind that its index is of, where an ndarray can't take such an index."""
+    if type(v) is np.ndarray:
+        for k in parts:
+            if is_array(k) and not isinstance(k, np.ndarray | Number):
+                return np.asarray(v, like=k)
+    return v
+
+
 def is_view(y: Any, x: Any) -> bool:
     """Whether y, made of the array x by a function that moves elements, shares x's memory."""
     if y is x:

@@ -12,7 +12,7 @@ from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
 from ..core.table import Move, Plan, axis_of, rule
 from ..core.tangents import join
-from ..core.values import dtype_of, is_array, ndim, plain, shape_of
+from ..core.values import dtype_of, is_array, like_key, ndim, plain, shape_of
 from .ordering import array_of
 
 # ---------------------------------------------------------------- picking
@@ -199,7 +199,8 @@ def _numbers(a: Any) -> Any:
 @rule(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     mask = np.broadcast_to(plain(where), shape_of(dst))
-    _write("copyto", dst, np.flatnonzero(mask), np.broadcast_to(array_of(src), shape_of(dst))[mask])
+    values = np.broadcast_to(array_of(src), shape_of(dst))
+    _write("copyto", dst, np.flatnonzero(mask), like_key(values, (mask,))[mask])
 
 
 @rule(np.place)

@@ -181,7 +181,7 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         n, lead = x.values.shape[-1], x.bad.shape
         ranks = np.empty(x.values.shape)
         np.put_along_axis(ranks, x.order, np.broadcast_to(np.arange(float(n)), ranks.shape), -1)
-        ranks[~x.counted] = np.nan
+        ranks = np.where(x.counted, ranks, np.nan)
         at = of_ranks(ranks, level, axis=-1, method=method, weights=weights)
         low = np.clip(np.floor(at).astype(np.intp), 0, np.maximum(x.count - 2, 0))
         high = np.minimum(low + 1, x.count - 1)

@@ -59,7 +59,7 @@ def mean(
         where = np.broadcast_to(plain(where), shape_of(a))
         count = np.sum(where, axis, keepdims=keepdims)
         total_ = np.sum(a, axis, dtype, keepdims=keepdims, where=where)
-        return total_ / np.asarray(count, total_.real.dtype)[()]
+        return total_ / count.astype(total_.real.dtype)
     if dtype is not None:
         return np.mean(a.astype(dtype), axis, keepdims=keepdims)
     axes, shape = axes_of(axis, ndim(a)), shape_of(a)
@@ -94,7 +94,7 @@ def var(
     count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes, keepdims=keepdims)
     freedom = np.maximum(count - (ddof if correction is None else correction), 0)
     squares = np.sum(distance * distance, axis, dtype, keepdims=keepdims, where=where)
-    return squares / np.asarray(freedom, squares.dtype)[()]
+    return squares / freedom.astype(squares.dtype)
 
 
 @rule(np.std)

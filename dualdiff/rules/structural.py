@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.table import Move, Plan, axes_of, axis_of, rule
 from ..core.tangents import expand, join
-from ..core.values import in_memory, ndim, plain, shape_of
+from ..core.values import in_memory, like_key, ndim, plain, shape_of
 
 # ---------------------------------------------------------------- one array
 
@@ -115,7 +115,13 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     if axis is None:
         return np.take(np.ravel(a), indices, -1, mode=mode)
-    return _same(a, np.take, plain(indices), axis=axis_of(axis, ndim(a)), mode=mode)
+    at = plain(indices)
+
+    def move(v: Any) -> Any:
+        return np.take(like_key(v, (at,)), at, axis=k, mode=mode)
+
+    k = axis_of(axis, ndim(a))
+    return Move(a, move, move)
 
 
 @rule(np.copy)
