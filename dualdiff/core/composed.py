@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from .making import as_array, make_array, numeric, zero_tangent
+from .engine import CONVERT, converted
+from .making import as_array, make_array, zero_tangent
 from .number import Link, Number
 from .values import is_array, plain
 
 ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity)
 ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
-CONVERT = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 
 # ---------------------------------------------------------------- copies of functions
 
@@ -159,17 +159,11 @@ def converter(
     """np.array and its kin, which take numbers with tangents, and lists of them; `number` says what one becomes."""
 
     @functools.wraps(g)
-    def convert(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        x = a if isinstance(a, Number) or is_array(a) else np.asarray(a)
-        if isinstance(x, np.ndarray) and x.dtype != object:
-            made = g(a, dtype, *args, **kwargs)
-            return room(made) if type(made) is np.ndarray else made
-        if isinstance(x, Number | np.ndarray):  # else it is an array of another kind, and stays one
-            x = number(numeric(x, f"np.{g.__name__}"))
-        made = x if dtype is None else x.astype(dtype)
-        missing = kwargs.get("ndmin", 0) - made.ndim
-        made = made[(None,) * missing] if missing > 0 else made
-        return made.copy() if g is np.array and made is a and kwargs.get("copy", True) else made
+    def convert(a: Any, *args: Any, **kwargs: Any) -> Any:
+        made = converted(g, a, *args, **kwargs)
+        if isinstance(made, Number):
+            return number(made)
+        return room(made) if type(made) is np.ndarray else made
 
     return convert
 

@@ -71,8 +71,8 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
     """np.array, np.asarray and their kin of what may hold tangents: the array itself where NumPy gives that."""
     copy, x = options.get("copy", function is np.array or None), a
     if not isinstance(x, NumberArray):
-        x = np.asarray(a)
-        if x.dtype != object:
+        x = a if is_array(a) or isinstance(a, Number) else np.asarray(a)
+        if is_array(x) and x.dtype != object:
             given = {} if order is None else {"order": order}
             return function(a, *(() if dtype is None else (dtype,)), **given, **options)
         x = numeric(x, "an array")

@@ -79,7 +79,7 @@ def block(arrays: Any) -> Any:
             return np.concatenate([build(x, level - 1) for x in part], axis=-level)
         return np.reshape(part, (1,) * (n - ndim(part)) + shape_of(part))
 
-    return build(arrays, depth)
+    return build(arrays, depth) if depth else np.copy(build(arrays, depth), "C")
 
 
 @rule(np.meshgrid)

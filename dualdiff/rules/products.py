@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import FUNCTIONS, Move, Plan, rule
+from ..core.table import Move, Plan, rule
 from ..core.tangents import combine, contract
 from ..core.values import ndim, shape_of
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.composed import ALLOCATE, ALLOCATE_LIKE, CONVERT, Copies, allocator, converter
+from ..core.composed import ALLOCATE, ALLOCATE_LIKE, Copies, allocator, converter
+from ..core.engine import CONVERT
 from ..core.errors import TangentLossError
 from ..core.making import buffer, numeric
 from ..core.number import Number
@@ -36,7 +37,8 @@ def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
         return buffer(like, made)
 
     replaced: dict[Any, Any] = {g: allocator(g, room) for g in (*ALLOCATE, *ALLOCATE_LIKE, np.copy)}
-    replaced |= {g: converter(g, room, lambda x: x) for g in CONVERT}
+    converters: list[Any] = [*CONVERT, np.require]
+    replaced |= {g: converter(g, room, lambda x: x) for g in converters}
     replaced |= {g: _of_lists(g) for g in _OF_LISTS}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects
     replaced |= {getattr(scipy, name): getattr(special, name) for name in _OURS if scipy}

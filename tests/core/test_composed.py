@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 import dualdiff as dd
-from dualdiff.core.composed import ALLOCATE, ALLOCATE_LIKE, CONVERT, codes, composed, writes_globals
+from dualdiff.core.composed import ALLOCATE, ALLOCATE_LIKE, codes, composed, writes_globals
+from dualdiff.core.engine import CONVERT
 from dualdiff.rules import FUNCTIONS, bodies
 
 Array = npt.NDArray[Any]
