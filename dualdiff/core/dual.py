@@ -23,7 +23,7 @@ from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
 from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY, Part
 from .tangents import Structured, expand
-from .values import is_array, is_complex, is_view, ndim, plain, shape_of
+from .values import is_array, is_complex, is_view, like_key, ndim, plain, shape_of
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
@@ -342,7 +342,7 @@ class DualArray(NumberArray, Dual, role="array"):
 
     def _put(self, root: Any, key: Any, v: Any, t: Any) -> None:
         """Assignment in a structured space: by the flat numbers of the elements that are written."""
-        numbers = self._numbers(root)[key]
+        numbers = like_key(self._numbers(root), key if type(key) is tuple else (key,))[key]
         if t is not None:
             t = fit(t, shape_of(v), shape_of(numbers))
         root._tangent = root._tangent.put(root.shape, numbers, t)

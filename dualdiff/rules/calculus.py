@@ -12,7 +12,7 @@ from ..core.kinks import lexicographic, met, side, watching
 from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
-from ..core.values import ndim, plain, shape_of
+from ..core.values import like_key, ndim, plain, shape_of
 from ..core.values import ndim as directions
 from .ordering import array_of
 
@@ -74,7 +74,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     with np.errstate(all="ignore"):
         slopes = np.diff(fp) / np.where(gaps, 1.0, np.diff(xp))
         before = np.concatenate([level, slopes])  # beyond the ends the line is level, or it jumps
-        slope = np.take(np.concatenate([slopes, level if right is None or len(knots) == 1 else slopes[-1:]]), base)
+        after = np.concatenate([slopes, level if right is None or len(knots) == 1 else slopes[-1:]])
+        slope = np.take(like_key(after, (base,)), base)
         smooth = (at == knots[base]) & ~np.concatenate([[left is not None], gaps])[base]
         mean = (np.take(before, base) + slope) / 2
         if watching():

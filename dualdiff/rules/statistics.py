@@ -11,7 +11,7 @@ import numpy as np
 from ..core.number import Number
 from ..core.table import Plan, refuse_out, rule
 from ..core.tangents import scatter
-from ..core.values import ndim, plain, shape_of
+from ..core.values import is_array, ndim, plain, shape_of
 from .ordering import array_of, fitted
 from .reductions import root
 
@@ -154,7 +154,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """Linear in the weights; x itself holds integers."""
     if weights is None:
         return np.bincount(x, minlength=minlength)
-    x = np.asarray(plain(x))
+    x = plain(x) if is_array(x) else np.asarray(x)
     return Plan((weights,), lambda w: np.bincount(x, w, minlength), lambda y, _, t: scatter(t[0], x + 1, shape_of(y)))
 
 
