@@ -17,20 +17,20 @@ from dualdiff.core import number
 from tests.modes import agrees
 
 X = np.array([0.7, 0.3, 0.9, -0.4])
-I, M, W = np.array([0, 1, 1, 0]), np.array([True, False, True, True]), np.array([1.0, 2.0, 3.0, 5.0])
+AT, M, W = np.array([0, 1, 1, 0]), np.array([True, False, True, True]), np.array([1.0, 2.0, 3.0, 5.0])
 MATRIX = np.arange(16.0).reshape(4, 4) + 10 * np.eye(4)
 
 USES: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
-    "bincount": (I, lambda x, k: np.bincount(k, x)),
-    "index": (I, lambda x, k: x[k]),
+    "bincount": (AT, lambda x, k: np.bincount(k, x)),
+    "index": (AT, lambda x, k: x[k]),
     "index of lists": ([0, 1, 1, 0], lambda x, k: x[k]),
-    "take": (I, np.take),
-    "take_along_axis": (I, lambda x, k: np.take_along_axis(x, k, 0)),
-    "assignment": (I, lambda x, k: written(x, k)),
-    "repeat": (I, np.repeat),
-    "choose": (I, lambda x, k: np.choose(k, [x, x * x])),
-    "insert": (I, lambda x, k: np.insert(x, k, 2 * x)),
-    "delete": (I, np.delete),
+    "take": (AT, np.take),
+    "take_along_axis": (AT, lambda x, k: np.take_along_axis(x, k, 0)),
+    "assignment": (AT, lambda x, k: written(x, k)),
+    "repeat": (AT, np.repeat),
+    "choose": (AT, lambda x, k: np.choose(k, [x, x * x])),
+    "insert": (AT, lambda x, k: np.insert(x, k, 2 * x)),
+    "delete": (AT, np.delete),
     "where": (M, lambda x, k: np.where(k, x, x * x)),
     "select": (M, lambda x, k: np.select([k, ~k], [x, x * x])),
     "sum": (M, lambda x, k: np.sum(x, where=k)),
@@ -137,10 +137,10 @@ def test_rules_of_the_user(given: Any, how: str) -> None:
     by_keyword = dd.define_rule(lambda x, w: x * weight((x,), {"w": w}), **{how: one})
 
     def f(x: Any) -> Any:
-        k, l = copy.deepcopy(given), copy.deepcopy(given)
-        y = by_position(x * x, k) + by_keyword(x, w=l)
+        k, options = copy.deepcopy(given), copy.deepcopy(given)
+        y = by_position(x * x, k) + by_keyword(x, w=options)
         spoilt(k)
-        spoilt(l)
+        spoilt(options)
         return y
 
     agrees(f, X)
