@@ -260,7 +260,9 @@ def ufunc(function: Any, method: str, inputs: Any, options: Any) -> Any:
     out = options.pop("out", None)
     if out is not None:
         where = options.pop("where", True)
-        result = ufunc(function, method, inputs, options)
+        moves = any(isinstance(x, Number) for x in inputs)  # else only out= can hold tangents
+        call = ufunc if moves else lambda f, method, inputs, options: getattr(f, method)(*inputs, **options)
+        result = call(function, method, inputs, options)
         if where is not True:
             result = np.where(where, result, out[0])
         return store(out, result, function.__name__)

@@ -133,9 +133,13 @@ def constant(x: Any) -> Any:
         return x
     if isinstance(x, SCALARS):
         return x
+    if isinstance(x, list | tuple):
+        x = np.asarray(x)
+        if x.dtype.kind in "iub":  # as NumPy takes them
+            return x
     if is_array(x) and speaks_both(x) and x.dtype.kind in "fciub":
         return x
-    return numeric(np.asarray(x) if isinstance(x, list | tuple) else x, "an operand")
+    return numeric(x, "an operand")
 
 
 # ---------------------------------------------------------------- arrays of objects

@@ -55,7 +55,7 @@ def sech2(x: Any) -> Any:
 def cosine(x: Any, y: Any, h: Any = None) -> Any:
     """x / h for h = hypot(x, y), which a caller may know; 0 at the origin."""
     h = np.hypot(x, y) if h is None else h
-    return np.where(h == 0, 0.0, x / h)
+    return x / (h + (h == 0))
 
 
 @_lined

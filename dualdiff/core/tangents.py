@@ -281,6 +281,10 @@ def scatter(t: Any, numbers: Any, shape: Shape) -> Any:
         made = np.zeros((prod(lead), n))  # no place occurs twice
         made[:, at] = flat
         return made[:, 1:].reshape(lead + shape)
+    if in_memory(flat) and flat.dtype.itemsize > 8:  # of which np.bincount would keep float64
+        made = np.zeros((prod(lead), n), flat.dtype)
+        np.add.at(made, (slice(None), at), flat)
+        return made[:, 1:].reshape(lead + shape)
     rows = [np.bincount(at, flat[k], n)[1:] for k in range(prod(lead))]
     return np.reshape(rows[0] if len(rows) == 1 else np.stack(rows) if rows else flat[:, :0], lead + shape)
 

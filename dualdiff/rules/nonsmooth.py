@@ -5,6 +5,7 @@ All of them select: a branch that was not taken contributes nothing, whatever it
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,16 @@ def _extreme(function: Any) -> None:
     name = function.__name__
     sign = 1 if function in (np.max, np.amax) else -1
 
-    def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Plan:
+    def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
         refuse_out(name, out)
+        if isinstance(options.get("initial"), Number):  # one more element
+            a, axes = np.where(options.get("where", True), a, -sign * np.inf), axes_of(axis, ndim(a))
+            a = np.moveaxis(a, axes, range(-len(axes), 0))
+            lead = shape_of(a)[: ndim(a) - len(axes)]
+            first = np.broadcast_to(options["initial"], (*lead, 1))
+            rows = np.reshape(a, (*lead, math.prod(shape_of(a)[len(lead) :])))
+            r = function(np.concatenate([rows, first], -1), axis=-1)
+            return np.expand_dims(r, axes) if keepdims else r
         where = plain(options.get("where", True))
         rank = None
         if watching():

@@ -107,6 +107,11 @@ def kron(a: Any, b: Any) -> Any:
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
     """Linear in each operand: the others are multiplied up first, then contracted with its tangent."""
     subs, result, arrays = _parse(operands)
+    sizes = {c: d for s, a in zip(subs, arrays) for c, d in zip(s, shape_of(a)) if d != 1}
+    for k, (s, a) in enumerate(zip(subs, arrays)):
+        if any(d == 1 and c in sizes for c, d in zip(s, shape_of(a))):  # broadcast: the axis is left out
+            lost = [i for i, c in enumerate(s) if c in sizes and shape_of(a)[i] == 1]
+            subs[k], arrays[k] = "".join(c for i, c in enumerate(s) if i not in lost), np.squeeze(a, tuple(lost))
     spec = ",".join(subs) + "->" + result
     if len(arrays) == 1 and set(subs[0]) == set(result) and not options:  # a view
         batched = f"Z{subs[0]}->Z{result}"

@@ -25,7 +25,8 @@ from ..core.table import ELEMENTWISE
 from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
 from ..run.call import Call
 from ..spaces.cotangents import order
-from ..spaces.recorded import Combine, Contract, Gather, Linear, Put, Recorded, Tape
+from ..spaces.recorded import Combine, Contract, Gather, Linear, Put, Recorded
+from ..spaces.tape import Tape
 
 
 @dataclass(frozen=True)

@@ -24,37 +24,9 @@ from ..core.tangents import LinearMap, Structured, finite
 from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
 from ..rules.sparse import products
 from .cotangents import Cotangents, alike, unbroadcast
+from .tape import Tape
 
 _serial = itertools.count()
-
-
-class Tape:
-    """What the nodes of one recording share; it knows no node, so that unused ones are freed at once."""
-
-    __slots__ = ("complex", "constants", "numbers", "rows")
-
-    def __init__(self, rows: list[Any] | None = None) -> None:
-        self.complex = False  # whether there are complex values
-        self.constants: dict[int, tuple[Any, Any]] = {}
-        self.numbers: dict[Shape, Any] = {}
-        self.rows = rows  # where each primitive is noted with its operands and result, if that is wanted
-
-    def keep(self, w: Any) -> Any:
-        """A copy of a constant that its owner may change later; the same copy as long as it has not been changed."""
-        if w.size <= 64 or isinstance(w, Number):
-            return w.copy()
-        have = self.constants.get(id(w))
-        if have is None or have[0] is not w or not np.array_equal(have[1], w):
-            have = self.constants[id(w)] = (w, w.copy())
-        return have[1]
-
-    def numbered(self, shape: Shape) -> Any:
-        """`tangents.numbered`, made once for each shape."""
-        numbers = self.numbers.get(shape)
-        if numbers is None:
-            numbers = self.numbers[shape] = maps.numbered(shape)
-            numbers.flags.writeable = False
-        return numbers
 
 
 class Recorded(Structured):
@@ -353,8 +325,7 @@ class Total(Recorded):
             cts.add(self.parents[0], np.ndarray(self.shape, float, np.array(ct), 0, (0,) * n))
             return
         kept = tuple(1 if k - n in self.axes else s for k, s in enumerate(self.shape))
-        lead = shape_of(ct)
-        lead = lead[: 1 if prod(lead) != prod(kept) else 0]
+        lead = shape_of(ct)[: ndim(ct) - (n if self.keepdims else n - len(self.axes))]
         cts.add(self.parents[0], np.broadcast_to(np.reshape(ct, lead + kept), lead + self.shape) if self.shape else ct)
 
 

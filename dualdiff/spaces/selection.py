@@ -28,6 +28,8 @@ class Space:
 
     def weight(self, w: Any) -> Any:
         """A weight of at least the arguments' precision, since products with Python numbers keep its own."""
+        if type(w) is np.ndarray and not w.ndim:
+            w = w[()]
         if type(w) is np.float64 or type(w) is np.complex128:
             return w.item()  # Python's numbers multiply without warnings
         dtype = getattr(w, "dtype", self.dtype)

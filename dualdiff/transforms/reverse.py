@@ -13,7 +13,8 @@ from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, number, ow
 from ..run.checks import check_function, fitting
 from ..run.executors import chunk_of, passes
 from ..spaces.cotangents import Cotangents, order, real
-from ..spaces.recorded import Recorded, Tape
+from ..spaces.recorded import Recorded
+from ..spaces.tape import Tape
 
 __all__ = ["vjp"]
 

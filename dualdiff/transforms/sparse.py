@@ -63,7 +63,7 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
     """The tangent of a value with respect to all directions as a canonical CSR array."""
     from scipy.sparse import csr_array
 
-    m, n, dtype = size_of(v), sum(call.widths), dtype_of(v)
+    m, n, dtype = size_of(v), sum(call.widths), np.result_type(dtype_of(v), np.float32)  # SciPy knows no float16
     if t is None:
         return csr_array((m, n), dtype=dtype)
     if isinstance(t, SparseRows):

@@ -266,3 +266,17 @@ def test_a_wrong_transpose_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(AssertionError):
         test_transpose("np.cumsum(u)")
+
+
+@every
+def test_batch_of_one(name: str) -> None:
+    """A batch of one cotangent gives what the cotangent gives, with an axis more."""
+    if name.removeprefix("complex ") in OF_LISTS:
+        pytest.skip("NumPy makes an array of objects")
+    f, arrays, _ = EXAMPLES[name]()
+    value, pullback = dd.vjp(f, *arrays)
+    ws = numbers(value)
+    batch = as_tuple(pullback(like(value, [np.asarray(w)[None] for w in ws])))
+    for got, one in zip(batch, as_tuple(pullback(like(value, ws))), strict=True):
+        assert got.shape == (1, *np.shape(one))
+        np.testing.assert_allclose(got[0], one, rtol=1e-10, atol=1e-10)
