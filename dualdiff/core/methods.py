@@ -14,7 +14,7 @@ import numpy as np
 
 from . import kinks
 from .engine import astype, operate
-from .number import Number, NumberArray
+from .number import Link, Number, NumberArray
 from .values import dtype_of, plain, shape_of
 
 Binary = Callable[[Any, Any], Any]
@@ -124,10 +124,12 @@ class Methods:
     @shape.setter
     def shape(self, shape: Any) -> None:
         """For an array that has just been made: bodies of NumPy's functions do so before NumPy 2.1."""
-        if getattr(self, "_link", self) is not None:
+        link = getattr(self, "_link", Link(self))  # which numbers that aren't arrays don't have
+        if link is not None and (link.base is not None or link.viewed):
             raise AttributeError("the shape of this array can't be set, since others may share it: use x.reshape(...)")
         moved = np.reshape(self, shape)  # type: ignore[call-overload]
-        self.value, self._tangent, self._link = moved.value, moved.tangent, None
+        self.value, self._tangent, self._link = moved.value, moved.tangent, Link()
+        self._link.held = link is not None and link.held
 
     @property
     def ndim(self) -> int:
