@@ -309,6 +309,8 @@ class DualArray(NumberArray, Dual, role="array"):
         self.value[key] = v
         link.version += 1
         if isinstance(root._tangent, Structured):
+            if t is not None and is_complex(v) and not is_complex(self.value):
+                t = np.real(new).tangent  # as NumPy does, with a warning
             self._put(root, key, v, t)
             if isinstance(root._tangent, Structured):  # else it has become dense
                 root._tangent.note(operator.setitem, (self, key, new), {}, root)
@@ -372,6 +374,7 @@ class DualArray(NumberArray, Dual, role="array"):
         if mine is not root._tangent and not _writes_through(mine, root._tangent):
             # by the elements' places in the array itself, whatever the memory of its tangents is like
             mine, key, batched = root._tangent, np.unravel_index(self._numbers(root)[key], root.shape), True
+            self._link.version = -1  # type: ignore[union-attr]  # what has been looked up is a copy, not written to
         if not many:
             mine[key] = t
         elif batched:

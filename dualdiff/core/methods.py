@@ -61,6 +61,28 @@ def _named(name: str) -> Callable[..., Any]:
     return method
 
 
+class Flat:
+    """What x.flat gives: the elements one after the other, to go through, to read and to write."""
+
+    def __init__(self, base: Any) -> None:
+        self.base, self.rest = base, iter(np.ravel(base))
+
+    def __iter__(self) -> Any:
+        return self.rest
+
+    def __next__(self) -> Any:
+        return next(self.rest)
+
+    def __len__(self) -> int:
+        return int(self.base.size)
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.ravel(self.base).copy()[key]
+
+    def __setitem__(self, key: Any, new: Any) -> None:
+        np.put(self.base, np.arange(len(self))[key], new)
+
+
 class Methods:
     """Mixin of Dual: `self` has a value, and NumPy functions of it are known to the rule table."""
 
@@ -177,7 +199,11 @@ class Methods:
 
     @property
     def flat(self) -> Any:
-        return iter(np.ravel(self))
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        Flat(self)[:] = new
 
     # ------------------------------------------------------------ ndarray methods
 

@@ -154,6 +154,11 @@ def axis_of(axis: int, n: int) -> int:
     return k - n if k >= 0 else k
 
 
+def ufunc_axes(axis: Any, n: int) -> tuple[int, ...]:
+    """The same for the reduction of a ufunc, which takes 0 and -1 where there is no axis."""
+    return axes_of(None if n == 0 and axis in (0, -1) else axis, n)
+
+
 def refuse_out(name: str, out: Any) -> None:
     """Only the keyword form of out= is understood, in one place, for all functions."""
     if out is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.mathematics import positive_part
 from ..core.number import Number
-from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule
+from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule, ufunc_axes
 from ..core.tangents import combine, total
 from ..core.values import dtype_of, ndim, plain, shape_of, size_of
 from .elementwise import elementwise
@@ -93,8 +93,9 @@ def _extreme(function: Any) -> None:
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
         refuse_out(name, out)
+        axes = ufunc_axes(axis, ndim(a))
         if isinstance(options.get("initial"), Number):  # one more element
-            a, axes = np.where(options.get("where", True), a, -sign * np.inf), axes_of(axis, ndim(a))
+            a = np.where(options.get("where", True), a, -sign * np.inf)
             a = np.moveaxis(a, axes, range(-len(axes), 0))
             lead = shape_of(a)[: ndim(a) - len(axes)]
             first = np.broadcast_to(options["initial"], (*lead, 1))
@@ -105,15 +106,15 @@ def _extreme(function: Any) -> None:
         rank = None
         if watching():
             if not isinstance(a.value, Number):  # the value of a nested derivative comes here by itself
-                _report(function, sign, a.value, axis, keepdims, **options)
+                _report(function, sign, a.value, axes, keepdims, **options)
             if lexicographic():
                 v = plain(a)
-                best = function(v, axis=axes_of(axis, ndim(v)), keepdims=True, **options)
-                rank = ranks(a, axis, function, v == best)
+                best = function(v, axis=axes, keepdims=True, **options)
+                rank = ranks(a, axes, function, v == best)
 
         def tangent(r: Any, values: Any, tangents: Any) -> Any:
             x = plain(values[0])
-            shape, axes = shape_of(x), axes_of(axis, ndim(x))
+            shape = shape_of(x)
             r = plain(function(x, axis=axes, keepdims=True, **options))
             # With initial= larger than all elements nothing ties, and nothing is divided by zero.
             ties = (x == r) & where

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import met, watching
-from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, refuse_out, rule
+from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, refuse_out, rule, ufunc_axes
 from ..core.tangents import combine, linear, total
 from ..core.values import Shape, ndim, plain, shape_of
 
@@ -31,7 +31,7 @@ def _reduction(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Calla
         ) -> Any:
             refuse_out(function.__name__, out)
             if where is True and dtype is None and type(initial) is int and initial == neutral:
-                return written(a, axes_of(axis, ndim(a)), bool(keepdims))
+                return written(a, ufunc_axes(axis, ndim(a)), bool(keepdims))
             a = a if where is True else np.where(where, a, neutral)
             a = a if dtype is None else a.astype(dtype)
             return ufunc(function(a, axis, keepdims=keepdims), initial)
@@ -146,7 +146,7 @@ def _accumulation(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Ca
         @rule(function)
         def accumulation(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
             refuse_out(function.__name__, out)
-            a, axis = (np.ravel(a), -1) if axis is None else (a, axis)
+            a, axis = (np.ravel(a), -1) if axis is None or (axis in (0, -1) and not ndim(a)) else (a, axis)
             return written(a if dtype is None else a.astype(dtype), axis_of(axis, ndim(a)))
 
         ACCUMULATE[ufunc] = function

@@ -181,5 +181,5 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
         x = np.ravel(plain(a))
         inside = (x >= at[0]) & (x <= at[-1])
         number = np.minimum(np.searchsorted(at, x[inside], "right") - 1, len(at) - 2)
-        counts = np.bincount(number, np.ravel(weights)[inside], len(at) - 1)
+        counts = scatter(np.ravel(weights)[inside], number + 1, (len(at) - 1,))
     return (counts / np.diff(edges) / np.sum(counts) if density else counts), edges

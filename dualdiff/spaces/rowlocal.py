@@ -146,7 +146,7 @@ class RowLocal(Structured):
             return maps.scatter(self.dense(), numbers, shape)
         source = np.zeros((prod(shape), int(rank.max(initial=-1)) + 1), np.intp)
         source[place, rank] = order + 1
-        source, terms = source.reshape(*shape, -1), []
+        source, terms = source.reshape(*shape, source.shape[1]), []
         for s, w in self.terms:
             w = maps.pick(full_weight(w, self.shape), len(self.shape), source) if ndim(w) else w
             terms.append((maps.pick(s, len(self.shape), source), w))

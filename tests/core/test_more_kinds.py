@@ -31,6 +31,16 @@ def number_in_an_array_without_axes(x: Any) -> Any:
     return y * x
 
 
+def complex_into_a_real_array(x: Any) -> Any:
+    y = x * 1.0
+    y[1:] = (2 + 1j) * x[:2]
+    return y
+
+
+def nothing_spread(x: Any) -> Any:
+    return np.resize(x[:0] * x[1], (2,)) + x[1:] ** 2
+
+
 E = np.e
 CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "out= of a function of constants": (into_a_dual, np.diag([E, E, E])),
@@ -39,6 +49,8 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "ldexp by a list": (lambda x: np.ldexp(x[:2], [1, 2]), [[2, 0, 0], [0, 4, 0]]),
     "initial= that moves": (lambda x: np.max(np.ones(2), initial=x[1]), [0, 1, 0]),
     "axes of length 1": (lambda x: np.einsum("ij,ij->i", x.reshape(1, 3), np.full((1, 3), 2.0)), [[2, 2, 2]]),
+    "an axis of a number": (lambda x: np.cumsum(np.sum(x[0], axis=0), axis=-1) * x[1].max(-1), [[1.2, 0.3, 0]]),
+    "the resize of nothing": (nothing_spread, [[0, 2.4, 0], [0, 0, 1.4]]),
 }
 
 
@@ -54,6 +66,31 @@ def test_second_order_with_an_empty_mask() -> None:
     f = lambda x: np.sum(empty_mask(x))
     np.testing.assert_allclose(dd.hvp(f, X, X), 2 * X)
     np.testing.assert_allclose(dd.hessian(f)(X), 2 * np.eye(3))
+
+
+def test_second_order_of_a_resize_of_nothing() -> None:
+    f = lambda x: np.sum(nothing_spread(x))
+    for sparse in (False, True):
+        hessian = dd.hessian(f, sparse=sparse)(X)
+        np.testing.assert_allclose(hessian.toarray() if sparse else hessian, np.diag([0.0, 2, 2]))
+
+
+def test_complex_numbers_in_a_real_array_lose_the_imaginary_part_as_in_numpy() -> None:
+    due = [[1, 0, 0], [2, 0, 0], [0, 2, 0]]
+    modes: list[dict[str, Any]] = [{}, {"chunk_size": 1}, {"mode": "reverse"}, {"sparse": True}]
+    for options in modes:
+        with pytest.warns(np.exceptions.ComplexWarning):
+            j = dd.jacobian(complex_into_a_real_array, **options)(X)
+        np.testing.assert_allclose(j.toarray() if "sparse" in options else j, due)
+    with pytest.warns(np.exceptions.ComplexWarning):
+        np.testing.assert_allclose(dd.taylor(complex_into_a_real_array, X, 2, direction=X)[1], due @ X)
+
+
+def test_a_histogram_with_weights_of_higher_precision() -> None:
+    x = np.array([0.25, 0.5], np.longdouble)
+    counts = dd.jacobian(lambda x: np.histogram(x, 2, (0.0, 0.8), weights=x**2)[0])(x)
+    assert counts.dtype == np.longdouble
+    np.testing.assert_allclose(counts, [[0.5, 0], [0, 1]])
 
 
 def test_half_precision_is_sparse_in_a_type_that_scipy_has() -> None:

@@ -150,9 +150,27 @@ def read_later(x: Any) -> Any:
     return a * before + row[1]
 
 
+def written_twice(x: Any) -> Any:
+    a = np.ones((2, 3, 4)) + x  # the rows have one tangent, which a reshape copies
+    rows = a.reshape(2, -1)
+    rows[0] += rows[1]
+    rows[0, 1:3] *= x[0]
+    return a
+
+
+def by_flat(x: Any) -> Any:
+    y = np.outer(x, x).T
+    y.flat[1] = 3 * y.flat[2]
+    y.flat[[4, 6]] = x[:2]
+    y.flat[8:] = x[1] ** 2
+    z = y * 1
+    z.flat = y[0]
+    return np.stack([y, z, y * next(z.flat)])
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
     *(real_part, imaginary_part, parts_assigned, parts_of_a_slice, real_of_real, diagonal, einsum_of_three),
-    *(copies, kept_order, rectified, converted, read_later),
+    *(copies, kept_order, rectified, converted, read_later, written_twice, by_flat),
 ]
 
 
