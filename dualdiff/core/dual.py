@@ -23,7 +23,7 @@ from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
 from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY, Part
 from .tangents import Structured, expand
-from .values import is_array, is_complex, is_view, like_key, ndim, plain, shape_of
+from .values import in_memory, is_array, is_complex, is_view, like_key, ndim, plain, shape_of
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
@@ -391,6 +391,8 @@ class DualArray(NumberArray, Dual, role="array"):
             return whole
         if sys._getframe(1).f_code.co_name == "require" or copy is False:
             raise note(self, tangent_loss("np.require(x), or np.array(x, copy=False),"))
+        if is_complex(self.value):  # no loss as such: whether the value is another one then will be looked at
+            note(self, tangent_loss("np.asarray(x) of complex numbers, whose .imag would be 0,"))
         if copy or dtype == np.dtype(object):
             return _elements(self, None)
         if dtype is None:
@@ -431,11 +433,12 @@ class Element(ElementNumber, Dual, role="element"):
 def _elements(x: Any, seen: Any) -> Any:
     """An array of objects with the elements of x as they are now."""
     flat = x.ravel().copy()
-    out = np.empty(len(flat), object)
+    v = plain(x)  # in whose order they lie, so that NumPy makes a copy of them where it makes one of x
+    out = np.empty_like(v, object) if in_memory(v) else np.empty(x.shape, object)
     for k in range(len(flat)):
-        e = out[k] = new(Element)
+        e = out.flat[k] = new(Element)
         e._array, e._at, e._tag, e._found, e._seen = flat, k, x._tag, None, seen
-    return out.reshape(x.shape)
+    return out
 
 
 def _writes_through(view: Any, whole: Any) -> bool:

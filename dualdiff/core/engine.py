@@ -76,8 +76,9 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
             given = {} if order is None else {"order": order}
             return function(a, *(() if dtype is None else (dtype,)), **given, **options)
         x = numeric(x, "an array")
+    least = max(options.get("ndmin", 0), function in _ORDER)
     if not isinstance(x, NumberArray):
-        return x
+        return np.reshape(x, (1,) * least) if least and isinstance(x, Number) else x  # type: ignore[call-overload]
     y = x if dtype is None else x.astype(dtype, copy=False)
     order = _ORDER.get(function, order)
     flags = getattr(plain(y), "flags", None)  # arrays of other kinds have no order
@@ -86,7 +87,6 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
         raise ValueError(f"np.{function.__name__}: a copy is needed, which copy=False excludes")
     if moved or (copy and y is a):
         y = np.copy(y, order=order or "K")
-    least = max(options.get("ndmin", 0), function in _ORDER)
     return y if y.ndim >= least else y.reshape((1,) * (least - y.ndim) + y.shape)
 
 

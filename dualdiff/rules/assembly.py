@@ -104,7 +104,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     if callable(mode):
         raise NotDifferentiableError("np.pad: a function as mode writes into plain arrays; use np.concatenate instead")
     np.pad(np.zeros((0,) * n), pad_width)  # NumPy's errors for each of the arguments
-    np.pad(np.zeros((1,) * n), 0, mode, **{k: plain(v) for k, v in options.items()})
+    np.pad(np.zeros((1,) * n, dtype), 0, mode, **{k: plain(v) for k, v in options.items()})
     widths = _pairs(pad_width, n)
     if mode not in ("constant", "empty") and any(k == 0 < sum(w) for k, w in zip(shape, widths)):
         raise ValueError("can't extend an empty axis using modes other than 'constant' or 'empty'")
@@ -184,7 +184,10 @@ def _write(name: str, a: Any, numbers: Any, values: Any) -> None:
     values = array_of(values)
     if isinstance(values, Number) and not isinstance(a, Number):
         raise tangent_loss(f"np.{name} into a plain array")
-    a[np.unravel_index(numbers, shape_of(a))] = values
+    if ndim(a):
+        a[np.unravel_index(numbers, shape_of(a))] = values
+    elif np.size(numbers):
+        a[()] = np.ravel(values)[-1]
 
 
 def _write_in_turn(name: str, a: Any, numbers: Any, values: Any) -> None:

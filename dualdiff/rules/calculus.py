@@ -105,7 +105,12 @@ def _beside_knots(x: Any, beyond: Any, before: Any, after: Any, mean: Any) -> An
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
     """p and whole periods, whose number is piecewise constant."""
     values = plain(p)
-    return p + np.rint((np.unwrap(values, discont, axis, period=plain(period)) - values) / plain(period)) * period
+    added = np.unwrap(values, discont, axis, period=plain(period)) - values
+    if ndim(period):  # one for each difference
+        turns = np.rint(np.diff(added, axis=axis) / plain(period))
+        first, others = np.split(p, [1], axis)
+        return np.concatenate([first, others + np.cumsum(turns * period, axis)], axis)
+    return p + np.rint(added / plain(period)) * period
 
 
 # ---------------------------------------------------------------- convolution

@@ -31,13 +31,26 @@ class _SciPy:
     """scipy.special, imported when a function of it is first needed."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module("scipy.special"), name)
+        function = getattr(importlib.import_module("scipy.special"), name)
+        return _real(name, function) if name in REAL else function
 
 
 sp = _SciPy()
+REAL = {"zeta", "hyperu", "exprel"}  # which SciPy has of real numbers only
 SPECIAL: dict[str, tuple[Any, ...]] = {}  # name -> for each argument a partial(*arguments, result), or its name if none
 SEVERAL: dict[str, tuple[Any, ...]] = {}  # of several results: partial(*arguments, *results) gives a slope for each
 CONSTANT = {"gammasgn", "round"}  # piecewise constant
+
+
+def _real(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def real(*args: Any) -> Any:
+        if any(np.iscomplexobj(plain(x)) for x in args):
+            raise NotDifferentiableError(
+                f"a derivative at complex numbers{user_line()} needs scipy.special.{name}, which takes real ones only"
+            )
+        return function(*args)
+
+    return real
 
 
 def special(names: str, *partials: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.number import Number
 from ..core.table import Move, Plan, axes_of, axis_of, rule
 from ..core.tangents import expand, join
 from ..core.values import in_memory, like_key, ndim, plain, shape_of
@@ -93,6 +94,8 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Move:
 @rule(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*[shape_of(a) for a in args])
+    if all(isinstance(a, np.ndarray | Number) and shape_of(a) == shape for a in args):
+        return args  # as NumPy does, not views of them
     return tuple(np.broadcast_to(a, shape) for a in args)
 
 

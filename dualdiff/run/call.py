@@ -112,8 +112,8 @@ class Call:
 
 
 def own_copy(x: Any) -> Any:
-    """A copy, since f may write into its argument and the caller's array must not change."""
-    return x.copy() if is_array(x) else x
+    """A copy in x's memory order, since f may write into its argument and the caller's array must not change."""
+    return x.copy("K") if is_array(x) else x
 
 
 def taken_apart(result: Any, tag: int, name: str) -> tuple[list[Any], list[Any], Any]:

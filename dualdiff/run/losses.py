@@ -32,7 +32,7 @@ def strays(call: Any, f: Callable[..., Any], result: Any) -> bool:
 
 
 def _plainly(call: Any, leaves: Any) -> Any:
-    return call.f(*call.arguments([x.copy() if is_array(x) else x for x in leaves]), **call.kwargs)
+    return call.f(*call.arguments([x.copy("K") if is_array(x) else x for x in leaves]), **call.kwargs)
 
 
 def _differ(result: Any, expected: Any) -> bool:

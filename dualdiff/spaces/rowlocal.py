@@ -186,7 +186,7 @@ class RowLocal(Structured):
         if new is not None and not isinstance(new, RowLocal):
             flat = writable(self.dense().reshape(self.space.n, -1), new)
             flat[:, numbers] = new
-            return flat.reshape(-1, *shape)
+            return flat.reshape(self.space.n, *shape)
         terms, added = [], [] if new is None else list(new.terms)
         nothing = [(self.space.none(shape), 0.0)]
         for s, w in self.terms + nothing * (len(added) - len(self.terms)):

@@ -198,6 +198,14 @@ def test_nested() -> None:
         assert dd.derivative(lambda a: dd.derivative(lambda x: a * dd.relu(x))(0.0))(3.0) == 1.0
 
 
+def test_relu_has_slope_0_at_0_in_an_outer_derivative_too() -> None:
+    f = lambda x: np.sum(np.sqrt(1 + dd.relu(x)) * (2 + x[::-1]))
+    due = np.array([[0.0, 0.0], [0.0, -0.25 / np.sqrt(8) * 2]])
+    due[1, 0] = due[0, 1] = 0.5 / np.sqrt(2)
+    for hessian in (dd.hessian(f), dd.jacobian(dd.gradient(f)), dd.jacobian(dd.gradient(f, mode="reverse"))):
+        np.testing.assert_allclose(hessian(np.array([0.0, 1.0])), due)
+
+
 @pytest.mark.parametrize(
     "f, x",
     [

@@ -42,6 +42,7 @@ def nothing_spread(x: Any) -> Any:
 
 
 E = np.e
+PERIODS = [[9, 0, 0], [-4, 9, 0], [-4, 1, 9]]  # 4 periods down, then 1 up
 CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "out= of a function of constants": (into_a_dual, np.diag([E, E, E])),
     "an empty mask": (empty_mask, np.diag(2 * X)),
@@ -50,6 +51,9 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "initial= that moves": (lambda x: np.max(np.ones(2), initial=x[1]), [0, 1, 0]),
     "axes of length 1": (lambda x: np.einsum("ij,ij->i", x.reshape(1, 3), np.full((1, 3), 2.0)), [[2, 2, 2]]),
     "an axis of a number": (lambda x: np.cumsum(np.sum(x[0], axis=0), axis=-1) * x[1].max(-1), [[1.2, 0.3, 0]]),
+    "the array of a number": (lambda x: np.asfortranarray(np.sin(x[0]), like=x), [[np.cos(0.3), 0, 0]]),
+    "ends of other kinds": (lambda x: np.pad(x[:1] * 1j, 1, constant_values=x[1] * 1j).imag, np.eye(3)[[1, 0, 1]]),
+    "a period for each difference": (lambda x: np.unwrap(x * 9, period=x[:2] + 2), PERIODS),
     "the resize of nothing": (nothing_spread, [[0, 2.4, 0], [0, 0, 1.4]]),
 }
 

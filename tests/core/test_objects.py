@@ -35,6 +35,18 @@ def test_as_by_stack(source: str, due: str, mode: str) -> None:
     np.testing.assert_allclose(hessians[0], hessians[1], rtol=1e-15)
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_parts_of_complex_arrays(mode: str) -> None:
+    """NumPy knows no imaginary part of an array of objects: another conversion, or an error."""
+    x = np.array([2.0, -3.0])
+    z = lambda x: x * (1 + 2j)
+    for f in (lambda x: np.asarray(z(x)).imag, lambda x: np.array([z(x), x])[0].imag, lambda x: np.array(z(x)).imag):
+        np.testing.assert_allclose(dd.jacobian(f, mode=mode)(x), 2 * np.eye(2))
+    assert dd.jacobian(lambda x: np.sum([z(x), x]).imag, mode=mode)(x).tolist() == [2, 2]
+    with pytest.raises(dd.TangentLossError, match="imag"):
+        dd.jacobian(lambda x: np.add([z(x), z(x)], 1).imag, mode=mode)(x)
+
+
 def test_elements_are_taken_when_the_array_is_made() -> None:
     def f(x: Any) -> Any:
         y = x * 1

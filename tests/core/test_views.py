@@ -168,9 +168,25 @@ def by_flat(x: Any) -> Any:
     return np.stack([y, z, y * next(z.flat)])
 
 
+def broadcast(x: Any) -> Any:
+    y, z = x * x, x * 2
+    same = np.broadcast_arrays(y, z)
+    same[0][1:] -= z[:3]
+    same[1][0] = 1.0
+    return y * z
+
+
+def without_axes(x: Any) -> Any:
+    y = (x * x)[2:3].reshape(())
+    y.flat[0] = x[1] ** 2
+    z = y.copy()
+    np.put(z, [0, 0], [x[1], x[2]])
+    return np.stack([y, z, y * z])
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
     *(real_part, imaginary_part, parts_assigned, parts_of_a_slice, real_of_real, diagonal, einsum_of_three),
-    *(copies, kept_order, rectified, converted, read_later, written_twice, by_flat),
+    *(copies, kept_order, rectified, converted, read_later, written_twice, by_flat, broadcast, without_axes),
 ]
 
 
@@ -201,6 +217,20 @@ def test_like(name: str) -> None:
     function = getattr(np, name)
     agrees(lambda x: function(x * x, like=x) if isinstance(x, dd.Dual) else x * x, X)
     agrees(lambda x: function([x[0], x[1] ** 2], like=x) if isinstance(x, dd.Dual) else np.stack([x[0], x[1] ** 2]), X)
+
+
+def test_the_argument_has_the_memory_order_of_the_callers() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        np.asfortranarray(x)[1] *= 2  # x itself
+        return np.concatenate([x.ravel("A"), y.ravel("A"), x.reshape(-1, order="A")])
+
+    x = np.asfortranarray(np.arange(6.0).reshape(2, 3) / 7)
+    expected = f(x.copy("K"))
+    for got in (dd.jvp(f, (x,), (x,))[0], dd.vjp(f, x)[0]):
+        np.testing.assert_array_equal(got, expected)
+    np.testing.assert_allclose(dd.jacobian(f)(x)[:2, :, 0], [[1, 0], [0, 2]])
+    np.testing.assert_array_equal(dd.jacobian(f)(x), dd.jacobian(f, mode="reverse")(x))
 
 
 def test_range() -> None:

@@ -23,8 +23,10 @@ FORWARD = {"forward", "chunk_size=3", "row-local", "sparse"}  # they agree on wh
 # A scalar Dual is Python's number, not np.float64: it has no elements, and complex ones no order.
 REFUSED = re.compile("holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances")
 # What NumPy itself makes an array of objects, which its compiled functions refuse.
-CONVERTED = re.compile("asarray|asfortranarray|ascontiguousarray|copy=None|require")
-OBJECTS = re.compile(r"dtype\('O'\)|no callable|not supported for the input types|have an identity")
+CONVERTED = re.compile(r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[|split")
+OBJECTS = re.compile(
+    r"'O'|no callable|not supported for the input|an identity|has no attribute|object_|object arr|dtype object"
+)
 STEPS, WEIGHTS = np.array([1, 2, 3]), np.array([3 / 4, -3 / 20, 1 / 60])  # of differences of sixth order
 
 
@@ -256,7 +258,11 @@ class Check:
                 continue
             try:
                 got = self.run(mode, g)
-            except Skipped:
+            except Skipped as skipped:
+                error = skipped.__cause__
+                if isinstance(error, dd.DualdiffError):
+                    got = f"{type(error).__name__}: {str(error)[:200]}"
+                    yield Find(self.p, mode, got, f"no error, as in {reference}")
                 continue
             if isinstance(got, Find):
                 yield got

@@ -132,6 +132,9 @@ TEMPLATES = """
 {n} = np.{u2}({a}, {b})
 {n} = np.{u2}({a}, {t})
 {n} = np.{u2}({k}, {a})
+{n} = np.ldexp({a}[:2], [1, {i}])
+{n} = {e}[{i}]
+{n} = np.array([{t}, 1j]) - {a}[{i}]
 {n} = np.{red}({a}, axis={x})
 {n} = {a}.{red}({x})
 {n} = np.{red}({a}, axis={x}, keepdims=True)
@@ -164,7 +167,8 @@ TEMPLATES = """
 {n} = {a}.conj()
 {n} = {a}.astype({a}.dtype, copy=False)
 {n} = np.broadcast_to({a}, (2, *np.shape({a})))
-{n} = np.einsum('ii->i', {a})
+{n} = np.einsum('ii->i', {a}[1:, 1:] * 1)
+{n} = np.einsum('ii->i', {a}) if np.size({a}) else {a}
 {n} = np.einsum('ij->ji', {a})
 {n} = np.einsum('i...->i...', {a})
 {n} = np.einsum('ij,ij->i', {a}, {b})
@@ -276,7 +280,7 @@ def line(rnd: random.Random, pool: list[str], new: str, nested: bool = True) -> 
         return rnd.choice(heads)
     recent = pool[-3:] + pool
     slots: dict[str, Any] = {name: rnd.choice(recent) for name in "abd"}
-    slots |= {"n": new, "t": round(rnd.uniform(-1, 1), 2), "i": rnd.randrange(3), "j": rnd.randrange(3)}
+    slots |= {"n": new, "t": round(rnd.uniform(-1, 1), 2) + 0.0005, "i": rnd.randrange(3), "j": rnd.randrange(3)}
     slots |= {"k": rnd.choice(OWN), "x": rnd.choice([None, 0, -1, 1, ()]), "o": rnd.choice("CFAK")}
     slots |= {"u1": rnd.choice(UNARY), "u2": rnd.choice(BINARY), "red": rnd.choice(REDUCTIONS)}
     slots |= {name: rnd.choice(expressions(INDICES)).format(**slots) for name in "sq"}
@@ -331,8 +335,8 @@ def usable(value: Any) -> bool:
 
 
 def fresh(x: Any) -> Any:
-    """A copy of the same memory order, or the read-only array itself."""
-    return x.copy("K") if isinstance(x, np.ndarray) and x.flags.writeable else x
+    """A copy of the same memory order."""
+    return x.copy("K") if isinstance(x, np.ndarray) else x
 
 
 def variables(lines: list[str], x: Any) -> dict[str, Any] | None:

@@ -173,6 +173,12 @@ def test_arguments_without_a_closed_form_are_named(f: Callable[[Any], Any], argu
         dd.derivative(f)(1.5)
 
 
+@pytest.mark.parametrize("name", ["psi", "shichi"])
+def test_derivatives_that_need_functions_of_real_numbers_are_refused_at_complex_ones(name: str) -> None:
+    with pytest.raises(dd.NotDifferentiableError, match="real ones only"):
+        dd.derivative(getattr(sp, name))(0.6 + 0.2j)
+
+
 @pytest.mark.parametrize("name", ["kolmogorov", "tklmbda", "voigt_profile"])
 def test_functions_without_a_rule_are_refused(name: str) -> None:
     f = getattr(sp, name)

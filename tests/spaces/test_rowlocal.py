@@ -36,6 +36,16 @@ def test_stencils(f: Any) -> None:
 
 
 @pytest.mark.usefixtures("always_local")
+def test_nothing_is_written() -> None:
+    def f(x: Any) -> Any:
+        x[x > 99] += x[0]
+        x[[]] *= x[1:2]
+        return x * x
+
+    np.testing.assert_array_equal(dd.jacobian(f)(np.array([1.0, 2.0])), [[2, 0], [0, 4]])
+
+
+@pytest.mark.usefixtures("always_local")
 @pytest.mark.parametrize("outer", [None, 1, 3])
 @pytest.mark.parametrize("f", STENCILS[:-1], ids=lambda f: f.__name__)
 def test_second_derivatives(f: Any, outer: int | None) -> None:
