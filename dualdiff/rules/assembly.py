@@ -202,7 +202,9 @@ def _numbers(a: Any) -> Any:
 @rule(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     mask = np.broadcast_to(plain(where), shape_of(dst))
-    values = np.broadcast_to(array_of(src), shape_of(dst))
+    values = array_of(src)
+    values = np.reshape(values, shape_of(values)[max(ndim(values) - ndim(dst), 0) :])  # more axes have length 1
+    values = np.broadcast_to(values, shape_of(dst))
     _write("copyto", dst, np.flatnonzero(mask), like_key(values, (mask,))[mask])
 
 

@@ -181,6 +181,7 @@ def without_axes(x: Any) -> Any:
     y.flat[0] = x[1] ** 2
     z = y.copy()
     np.put(z, [0, 0], [x[1], x[2]])
+    np.copyto(z, z.reshape(1, 1) * x[0])
     return np.stack([y, z, y * z])
 
 

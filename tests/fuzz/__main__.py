@@ -32,7 +32,7 @@ def main() -> None:
         k += 1
         if number:
             break
-    print(", ".join(f"{n} {name}" for name, n in sorted(counts.items())))
+    print("\n".join(f"{n:8} {name}" for name, n in sorted(counts.items())))
 
 
 if __name__ == "__main__":

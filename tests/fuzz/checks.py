@@ -23,7 +23,7 @@ FORWARD = {"forward", "chunk_size=3", "row-local", "sparse"}  # they agree on wh
 # A scalar Dual is Python's number, not np.float64: it has no elements, and complex ones no order.
 REFUSED = re.compile("holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances")
 # What NumPy itself makes an array of objects, which its compiled functions refuse.
-CONVERTED = re.compile(r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[|split")
+CONVERTED = re.compile(r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[|split|along_axis")
 OBJECTS = re.compile(
     r"'O'|no callable|not supported for the input|an identity|has no attribute|object_|object arr|dtype object"
 )
@@ -216,6 +216,7 @@ class Check:
                 raise Skipped from e
             return Find(self.p, mode, f"{type(e).__name__}: {str(e)[:200]}", "no error, as without derivatives")
         self.counts["checks"] += 1
+        self.counts[f"checks in mode {mode!r}"] += 1
         return got
 
     def values(self, expected: Any, only: str | None) -> Iterator[Find]:
