@@ -69,10 +69,15 @@ def create(self: Number, func: Any, args: Any, kwargs: Any) -> Any:
 
 def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any:
     """np.array, np.asarray and their kin of what may hold tangents: the array itself where NumPy gives that."""
+    wanted = options.pop("requirements", order) or ()  # the third argument of np.require, of which the order matters
+    if function is np.require:
+        order = next((k for k in "CF" if any(str(r).upper().startswith(k) for r in wanted)), None)
     copy, x = options.get("copy", function is np.array or None), a
     if not isinstance(x, NumberArray):
         x = a if is_array(a) or isinstance(a, Number) else np.asarray(a)
         if is_array(x) and x.dtype != object:
+            if function is np.require:
+                return np.require(a, dtype, wanted or None)
             given = {} if order is None else {"order": order}
             return function(a, *(() if dtype is None else (dtype,)), **given, **options)
         x = numeric(x, "an array")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,12 +42,20 @@ def nothing_spread(x: Any) -> Any:
     return np.resize(x[:0] * x[1], (2,)) + x[1:] ** 2
 
 
+def array_into_a_number(x: Any) -> Any:
+    y = np.zeros(())
+    y[()] = np.i0(x[0])  # an array without axes
+    return y * x[1]
+
+
 E = np.e
+I1 = sum((0.3 / 2) ** (2 * k + 1) / math.factorial(k) / math.factorial(k + 1) for k in range(8))
 PERIODS = [[9, 0, 0], [-4, 9, 0], [-4, 1, 9]]  # 4 periods down, then 1 up
 CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "out= of a function of constants": (into_a_dual, np.diag([E, E, E])),
     "an empty mask": (empty_mask, np.diag(2 * X)),
     "an array without axes": (number_in_an_array_without_axes, [[1.2, 0, 0], [2.4, 0.6, 0], [1.4, 0, 0.6]]),
+    "an array into a number": (array_into_a_number, [1.2 * float(I1), float(np.i0(0.3)), 0]),
     "ldexp by a list": (lambda x: np.ldexp(x[:2], [1, 2]), [[2, 0, 0], [0, 4, 0]]),
     "initial= that moves": (lambda x: np.max(np.ones(2), initial=x[1]), [0, 1, 0]),
     "axes of length 1": (lambda x: np.einsum("ij,ij->i", x.reshape(1, 3), np.full((1, 3), 2.0)), [[2, 2, 2]]),

@@ -139,6 +139,8 @@ def converted(x: Any) -> Any:
     np.require(y, requirements="W")[0] = x[3]
     np.ascontiguousarray(np.outer(y, y).T)[0] = 1.0
     np.require(np.outer(y, y).T, requirements="C")[0] = 1.0
+    np.require(np.outer(y, y), None, ["F_CONTIGUOUS", "W"])[0] = 1.0
+    np.require(X, requirements="CW")[0] += 0.0
     return y
 
 
