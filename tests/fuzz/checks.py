@@ -22,10 +22,13 @@ TOLERANCE = {"float64": 1e-7, "complex128": 1e-7, "longdouble": 1e-7, "float32":
 FORWARD = {"forward", "chunk_size=3", "row-local", "sparse"}  # they agree on what is no number, too
 # A scalar Dual is Python's number, not np.float64: it has no elements, and complex ones no order.
 REFUSED = re.compile("holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances")
-# What NumPy itself makes an array of objects, which its compiled functions refuse.
-CONVERTED = re.compile(r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[|split|along_axis")
+# What NumPy itself makes an array of objects, which its compiled functions refuse, or one not to be written to.
+CONVERTED = re.compile(
+    r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[[a-z]|split|along_axis|broadcast_arrays"
+)
 OBJECTS = re.compile(
-    r"'O'|no callable|not supported for the input|an identity|has no attribute|object_|object arr|dtype object"
+    "'O'|object_|object arr|dtype object|'(float|int)' object has no attribute|no callable|an identity|read-only"
+    "|not supported for the input"
 )
 STEPS, WEIGHTS = np.array([1, 2, 3]), np.array([3 / 4, -3 / 20, 1 / 60])  # of differences of sixth order
 
@@ -76,6 +79,15 @@ def dense(j: Any) -> Any:
 def direction(x: Any) -> Any:
     v = np.cos(1.0 + np.arange(np.size(x))).reshape(np.shape(x))
     return (v + 1j * np.sin(2 * v) if np.iscomplexobj(x) else v).astype(np.asarray(x).dtype)[()]
+
+
+def moved(x: Any, step: Any) -> Any:
+    """x + step, in the memory order of x."""
+    if not isinstance(x, np.ndarray):
+        return x + step
+    y = fresh(x)
+    y += step
+    return y
 
 
 # ---------------------------------------------------------------- the modes
@@ -281,8 +293,9 @@ class Check:
         """Whether the difference is more than rounding can make where f is ill-conditioned."""
         if not self.smooth or self.tolerance != 1e-7:
             return True
-        moved = self.p.x * (1 + 1e-10 * np.cos(np.arange(np.size(self.p.x)).reshape(np.shape(self.p.x))))
-        noise = np.nanmax(np.abs(np.reshape(dense(g(moved)), due.shape) - due), initial=0.0)
+        x = self.p.x
+        nearby = moved(x, 1e-10 * x * np.cos(np.arange(np.size(x)).reshape(np.shape(x))))
+        noise = np.nanmax(np.abs(np.reshape(dense(g(nearby)), due.shape) - due), initial=0.0)
         return bool(noise < 1e-2 * np.nanmax(np.abs(got - due)))
 
     def differences(self, mode: str, plain: Function, due: Any) -> Iterator[Find]:
@@ -292,7 +305,7 @@ class Check:
         along, found = due @ flat, []
         try:
             for h in (2e-3, 1e-3):
-                pairs = [np.ravel(plain(x + s * h * v)) - np.ravel(plain(x - s * h * v)) for s in STEPS]
+                pairs = [np.ravel(plain(moved(x, s * h * v))) - np.ravel(plain(moved(x, -s * h * v))) for s in STEPS]
                 found.append(sum(w * p for w, p in zip(WEIGHTS, pairs)) / h)
         except Exception:  # outside f's domain, or another branch there
             return
