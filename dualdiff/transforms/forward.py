@@ -24,7 +24,7 @@ from ..run.call import (
     tangents_or_zeros,
     with_directions,
 )
-from ..run.checks import Argnums, check_function, check_order, fitting, positions
+from ..run.checks import Argnums, check_function, check_order, fitting
 from ..run.executors import check_executor
 from ..run.follow import lost_in_array
 from .reverse import Record, better_reversed, jacobian_rows
@@ -41,29 +41,31 @@ __all__ = [
     "value_and_jacobian",
 ]
 
-
-
 _NOTHING = object()
 
 
-def transformed(name: str, f: Function, compute: Callable[..., Any]) -> Function:
-    """`compute(args, kwargs)` under f's name and signature, and with as many slots, which compiled callers count."""
+def transformed(name: str, f: Function, argnums: Argnums, compute: Callable[[Call], Any]) -> Function:
+    """`compute(call)` under f's name and signature, and with as many slots, which compiled callers count."""
 
     def any_number(*args: Any, **kwargs: Any) -> Any:
-        return compute(args, kwargs)
+        return compute(Call(name, f, argnums, args, kwargs))
 
     def one(a: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
-        return compute(() if a is _NOTHING else (a, *more), kwargs)
+        return any_number(*_given(a, *more), **kwargs)
 
     def two(a: Any = _NOTHING, b: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
-        return compute(tuple([x for x in (a, b, *more) if x is not _NOTHING]), kwargs)
+        return any_number(*_given(a, b, *more), **kwargs)
 
     def three(a: Any = _NOTHING, b: Any = _NOTHING, c: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
-        return compute(tuple([x for x in (a, b, c, *more) if x is not _NOTHING]), kwargs)
+        return any_number(*_given(a, b, c, *more), **kwargs)
 
     called = f if hasattr(f, "__code__") else getattr(f, "__call__", None)  # noqa: B004 - an object's own method
     slots = getattr(getattr(called, "__code__", None), "co_argcount", 0) - hasattr(called, "__self__")
     return _named(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
+
+
+def _given(*args: Any) -> list[Any]:
+    return [x for x in args if x is not _NOTHING]
 
 
 def _named(f: Function, made: Function, name: str) -> Function:
@@ -135,7 +137,7 @@ def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
     >>> dd.value_and_derivative(lambda x: x**2)(3.0)
     (9.0, 6.0)
     """
-    return transformed("value_and_derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs))
+    return transformed("value_and_derivative", f, argnums, _derivative)
 
 
 def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
@@ -178,15 +180,18 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
         if order < 3 or isinstance(argnums, tuple):  # nesting costs 2**order, jets order**2
             return nested
 
-        def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def compute(call: Call) -> Any:
             if lexicographic():  # which needs tangents that have an order
-                return nested(*args, **kwargs)
-            return highest(Call("derivative", f, argnums, args, kwargs), order)
+                return nested(*call.args, **call.kwargs)
+            return highest(call, order)
 
-        return transformed("derivative", f, compute)
+        return transformed("derivative", f, argnums, compute)
 
     if isinstance(argnums, bool | tuple) or argnums != 0:
-        return transformed("derivative", f, lambda args, kwargs: _derivative(f, argnums, args, kwargs)[1])
+        return transformed("derivative", f, argnums, lambda call: _derivative(call)[1])
+
+    def in_general(*args: Any, **kwargs: Any) -> Any:
+        return _derivative(Call("derivative", f, argnums, args, kwargs))[1]
 
     def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
         if type(x) is float and not more and not kwargs:  # the common case, without ceremony
@@ -200,28 +205,26 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             except (TypeError, ValueError) as error:
                 if not lost_in_array(error):
                     raise
-                return _derivative(f, argnums, (x,), kwargs)[1]  # which can follow f into its arrays
+                return in_general(x)  # which can follow f into its arrays
             finally:
                 lost = end(tag)
             if lost is not None:  # and f swallowed the error
-                return _derivative(f, argnums, (x,), kwargs)[1]
+                return in_general(x)
             if type(y) is Dual and y._tag is tag and type(y.value) is float:
                 return y.tangent
             values, ts, rebuild = taken_apart(y, tag, "derivative")
             return rebuild(tangents_or_zeros(values, ts))
-        return _derivative(f, argnums, () if x is _NOTHING else (x, *more), kwargs)[1]
+        return in_general(*_given(x, *more), **kwargs)
 
     return _named(f, differentiated, "derivative")
 
 
-def _derivative(f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-    if isinstance(argnums, tuple):
-        positions("derivative", argnums, len(args))
-        each = [_derivative(f, k, args, kwargs) for k in argnums]
-        return each[0][0] if each else f(*args, **kwargs), tuple(d for _, d in each)
-    call = Call("derivative", f, argnums, args, kwargs)
+def _derivative(call: Call) -> tuple[Any, Any]:
+    if call.many:
+        each = [_derivative(Call(call.name, call.f, k, call.args, call.kwargs)) for k in call.argnums]
+        return each[0][0] if each else call.f(*call.args, **call.kwargs), tuple(d for _, d in each)
     if len(call.leaves) != 1:
-        raise TypeError("derivative: the argument is a container; use gradient or jacobian")
+        raise TypeError(f"{call.name}: the argument is a container; use gradient or jacobian")
     (x,) = call.leaves
     directions = [np.ones_like(plain(x))]
     if shape_of(x):
@@ -275,7 +278,7 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
     (2.0, 5.0, 0.0)
     """
     _check_mode("gradient", mode)
-    return transformed("gradient", f, lambda args, kwargs: gradient_of("gradient", f, argnums, mode, args, kwargs)[1])
+    return transformed("gradient", f, argnums, lambda call: gradient_of(call, mode)[1])
 
 
 def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
@@ -287,15 +290,11 @@ def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward")
     >>> dd.value_and_gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
     """
-    name = "value_and_gradient"
-    _check_mode(name, mode)
-    return transformed(name, f, lambda args, kwargs: gradient_of(name, f, argnums, mode, args, kwargs))
+    _check_mode("value_and_gradient", mode)
+    return transformed("value_and_gradient", f, argnums, lambda call: gradient_of(call, mode))
 
 
-def gradient_of(
-    name: str, f: Function, argnums: Argnums, mode: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    call = Call(name, f, argnums, args, kwargs)
+def gradient_of(call: Call, mode: str) -> tuple[Any, Any]:
     if mode == "auto":
         mode = "forward" if sum(map(size_of, call.leaves)) == 1 or lexicographic() else "reverse"
     record = None if mode == "forward" else Record(call)
@@ -306,8 +305,8 @@ def gradient_of(
         values = record.values
     if len(values) != 1 or shape_of(values[0]):
         what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
-        instead = "jacobian" if "gradient" in name else "jacobian(jacobian(f))"
-        raise ValueError(f"{name}: f must return a scalar, but its result has {what}; use {instead}")
+        instead = "jacobian" if "gradient" in call.name else "jacobian(jacobian(f))"
+        raise ValueError(f"{call.name}: f must return a scalar, but its result has {what}; use {instead}")
     blocks = by_leaf(call, columns[0], values[0]) if record is None else jacobian_rows(call, None, record)[0]
     return number(values[0]), call.per_argument(blocks)
 
@@ -391,11 +390,8 @@ def jacobian(
     >>> J.shape
     (100, 100, 100)
     """
-    name = "jacobian"
-    _check_mode(name, mode)
-    check_executor(name, executor, sparse)
-    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
-    return transformed(name, f, lambda args, kwargs: jacobian_of(*how, args, kwargs)[1])
+    how = _checked("jacobian", mode, chunk_size, sparse, executor, progress)
+    return transformed("jacobian", f, argnums, lambda call: jacobian_of(call, *how)[1])
 
 
 def value_and_jacobian(
@@ -416,27 +412,19 @@ def value_and_jacobian(
     (array([1., 4.]), array([[2., 0.],
            [0., 4.]]))
     """
-    name = "value_and_jacobian"
+    how = _checked("value_and_jacobian", mode, chunk_size, sparse, executor, progress)
+    return transformed("value_and_jacobian", f, argnums, lambda call: jacobian_of(call, *how))
+
+
+def _checked(name: str, mode: str, chunk_size: Any, sparse: Any, executor: Any, progress: bool) -> tuple[Any, ...]:
     _check_mode(name, mode)
     check_executor(name, executor, sparse)
-    how = (name, f, argnums, mode, chunk_size, sparse, executor, progress)
-    return transformed(name, f, lambda args, kwargs: jacobian_of(*how, args, kwargs))
+    return mode, chunk_size, bool(sparse) if isinstance(sparse, np.bool) else sparse, executor, progress
 
 
 def jacobian_of(
-    name: str,
-    f: Function,
-    argnums: Argnums,
-    mode: str,
-    chunk_size: int | None,
-    sparse: Any,
-    executor: Any,
-    progress: bool,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    call: Call, mode: str, chunk_size: Any = None, sparse: Any = False, executor: Any = None, progress: bool = False
 ) -> tuple[Any, Any]:
-    call = Call(name, f, argnums, args, kwargs)
-    sparse = bool(sparse) if isinstance(sparse, np.bool) else sparse
     forward = mode == "forward" or sparse is not False or (mode == "auto" and lexicographic())
     record = None if forward else Record(call)
     if sparse is not False:

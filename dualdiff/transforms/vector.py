@@ -60,13 +60,12 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
            [2., 0.]])
     """
 
-    def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def compute(call: Call) -> Any:
         def slopes(*args: Any, **kwargs: Any) -> Any:
-            each = gradient_of("hessian", f, wanted, mode, args, kwargs)[1]
+            each = gradient_of(Call("hessian", f, call.argnums, args, kwargs), mode)[1]
             return dict(enumerate(leaf for g in each for leaf in flatten(g)[0]))
 
-        wanted = argnums if isinstance(argnums, tuple) else (argnums,)
-        call = Call("hessian", slopes, argnums, args, kwargs)
+        call.f = slopes
         if sparse is not False:
             if call.many or len(call.leaves) != 1:
                 raise TypeError("hessian: sparse is for one array; put what is to be varied into one")
@@ -80,7 +79,7 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
             return call.per_argument(rows)
         return tuple(zip(*(call.per_argument([row[k] for row in rows]) for k in range(len(call.parts)))))
 
-    return transformed("hessian", f, compute)
+    return transformed("hessian", f, argnums, compute)
 
 
 _FEW = 8  # elements up to which the gradient inside a Hessian is cheaper in forward mode (measured)
@@ -116,7 +115,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     """
     check_function("hvp", f, "hvp(f, x, v)")
     mode = "forward" if lexicographic() else "reverse"
-    return along("hvp", lambda x: gradient_of("hvp", f, 0, mode, (x,), {})[1], (x,), (v,))[1]
+    return along("hvp", lambda x: gradient_of(Call("hvp", f, 0, (x,), {}), mode)[1], (x,), (v,))[1]
 
 
 def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
@@ -186,11 +185,7 @@ def divergence(f: Function, argnums: int = 0) -> Function:
     >>> dd.divergence(lambda x: x**2)(np.array([1.0, 2.0, 3.0]))
     12.0
     """
-
-    def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _traces(_position("divergence", f, argnums, args, kwargs), field=True)
-
-    return transformed("divergence", f, compute)
+    return transformed("divergence", f, argnums, lambda call: _traces(_position(call), field=True))
 
 
 def curl(f: Function, argnums: int = 0) -> Function:
@@ -217,9 +212,8 @@ def curl(f: Function, argnums: int = 0) -> Function:
     2.0
     """
 
-    def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = _position("curl", f, argnums, args, kwargs)
-        shape = shape_of(call.leaves[0])
+    def compute(call: Call) -> Any:
+        shape = shape_of(_position(call).leaves[0])
         if shape not in ((2,), (3,)):
             raise ValueError(f"curl: the argument must be an array of 2 or 3 numbers, not of shape {shape}")
         values, columns, _ = forward_columns(call, None)
@@ -228,17 +222,16 @@ def curl(f: Function, argnums: int = 0) -> Function:
         turn = J.T - J + 0.0  # no -0.0
         return number(turn[0, 1]) if len(J) == 2 else np.stack([turn[1, 2], turn[2, 0], turn[0, 1]])
 
-    return transformed("curl", f, compute)
+    return transformed("curl", f, argnums, compute)
 
 
-def _position(name: str, f: Function, argnums: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-    """A call of which one array, or number, is to be varied."""
-    if isinstance(argnums, tuple):
-        raise TypeError(f"{name}: argnums must be an int, not {argnums!r}")
-    call = Call(name, f, argnums, args, kwargs)
-    (leaves, _), given = call.parts[0], args[call.argnums[0]]
+def _position(call: Call) -> Call:
+    """The call, if one array, or number, is to be varied."""
+    if call.many:
+        raise TypeError(f"{call.name}: argnums must be an int, not {call.argnums!r}")
+    (leaves, _), given = call.parts[0], call.args[call.argnums[0]]
     if len(leaves) != 1 or leaves[0] is not given:
-        raise TypeError(f"{name}: the argument is a container; put the coordinates into one array")
+        raise TypeError(f"{call.name}: the argument is a container; put the coordinates into one array")
     return call
 
 
@@ -294,10 +287,8 @@ def laplacian(f: Function, argnums: int = 0) -> Function:
     60.0
     """
 
-    def compute(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        slopes = lambda *args, **kwargs: jacobian_of(
-            "laplacian", f, argnums, "auto", None, False, None, False, args, kwargs
-        )[1]
-        return _traces(_position("laplacian", slopes, argnums, args, kwargs), field=False)
+    def compute(call: Call) -> Any:
+        call.f = lambda *args, **kwargs: jacobian_of(Call("laplacian", f, argnums, args, kwargs), "auto")[1]
+        return _traces(_position(call), field=False)
 
-    return transformed("laplacian", f, compute)
+    return transformed("laplacian", f, argnums, compute)
