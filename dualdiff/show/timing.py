@@ -46,73 +46,63 @@ def _seconds(run: Callable[[int], Any], passes: int, budget: float) -> tuple[flo
     return one + further * (passes - 1), True
 
 
-class _Runs:
+def _methods(call: Call) -> dict[str, Callable[[int], Any]]:
     """Each method as a function of how many passes it is to make."""
+    own = [own_copy(x) for x in call.leaves]  # f may write into its arguments
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.own = [own_copy(x) for x in call.leaves]  # f may write into its arguments
+    def result(leaves: Sequence[Any]) -> list[Any]:
+        return flatten(call.f(*call.arguments(leaves), **call.kwargs), lists=True)[0]
 
-    def apply(self, leaves: Sequence[Any]) -> Any:
-        return self.call.f(*self.call.arguments(leaves), **self.call.kwargs)
+    def moved(k: int, j: int, step: Any) -> list[Any]:
+        """The result with element j of leaf k of the arguments changed."""
+        x = np.array(own[k])
+        x.reshape(-1)[j] += step
+        return result([*own[:k], x[()], *own[k + 1 :]])
 
-    def f(self, _: int) -> Any:
-        return self.apply(self.own)
-
-    def forward(self, passes: int) -> None:
+    def forward(passes: int) -> None:
         for k in range(passes):
-            forward_pass(self.call, k, k + 1)
+            forward_pass(call, k, k + 1)
 
-    def forward_vector(self, _: int) -> None:
-        forward_pass(self.call, 0, sum(self.call.widths))
-
-    def forward_rows(self, _: int) -> None:
-        local_sweep(self.call)
-
-    def reverse(self, passes: int) -> None:
-        record = Record(self.call)
+    def reverse(passes: int) -> None:
+        record = Record(call)
         for k, unit, j in itertools.islice(_directions(record.values), passes):
             reverse_pass(record, k, unit, j, j + 1)
 
-    def reverse_vector(self, _: int) -> None:
-        record = Record(self.call)
-        for k, v in enumerate(record.values):
-            for unit in _units(v):
-                reverse_pass(record, k, unit, 0, size_of(v))
+    def reverse_vector(_: int) -> None:
+        record = Record(call)
+        for k, unit in dict.fromkeys((k, unit) for k, unit, _ in _directions(record.values)):
+            reverse_pass(record, k, unit, 0, size_of(record.values[k]))
 
-    def differences(self, passes: int) -> None:
-        base = flatten(self.f(1), lists=True)[0]
-        for k, unit, j in itertools.islice(_directions(self.own), passes - 1):
-            _quotients(self.moved(k, j, _STEP * unit), base, _STEP * unit)
+    def differences(passes: int, back: int = 0) -> None:
+        """Quotients from `back` steps before x to one step after it, by so many calls of f."""
+        base = result(own) if not back else []
+        for k, unit, j in itertools.islice(_directions(own), passes // 2 if back else passes - 1):
+            step = _STEP * unit
+            with np.errstate(all="ignore"):
+                for after, before in zip(moved(k, j, step), moved(k, j, -step) if back else base):
+                    (np.asarray(after) - before) / ((1 + back) * step)
 
-    def central(self, passes: int) -> None:
-        for k, unit, j in itertools.islice(_directions(self.own), max(passes // 2, 1)):
-            _quotients(self.moved(k, j, _STEP * unit), self.moved(k, j, -_STEP * unit), 2 * _STEP * unit)
-
-    def moved(self, k: int, j: int, step: Any) -> Any:
-        """The result with element j of leaf k of the arguments changed."""
-        x = np.array(self.own[k])
-        x.reshape(-1)[j] += step
-        return flatten(self.apply([*self.own[:k], x[()], *self.own[k + 1 :]]), lists=True)[0]
-
-
-def _units(x: Any) -> tuple[Any, ...]:
-    return (1, 1j) if is_complex(x) else (1,)
+    return {
+        "f": lambda _: result(own),
+        "forward": forward,
+        "forward_vector": lambda _: forward_pass(call, 0, sum(call.widths)),
+        "forward_rows": lambda _: local_sweep(call),
+        "reverse": reverse,
+        "reverse_vector": reverse_vector,
+        "differences": differences,
+        "central": lambda passes: differences(max(passes, 2), back=1),
+    }
 
 
 def _directions(leaves: Sequence[Any]) -> Iterator[tuple[int, Any, int]]:
     """Leaf, unit and element of each direction."""
-    return ((k, unit, j) for k, x in enumerate(leaves) for unit in _units(x) for j in range(size_of(x)))
-
-
-def _quotients(after: Sequence[Any], before: Sequence[Any], step: Any) -> None:
-    with np.errstate(all="ignore"):
-        for a, b in zip(after, before):
-            (np.asarray(a) - b) / step
+    for k, x in enumerate(leaves):
+        for unit in (1, 1j) if is_complex(x) else (1,):
+            yield from ((k, unit, j) for j in range(size_of(x)))
 
 
 def timed(call: Call, costs: Mapping[str, Cost], budget: float) -> dict[str, Cost]:
-    runs, made = _Runs(call), {}
+    runs, made = _methods(call), {}
     single: dict[str, float] = {}
     for key, cost in costs.items():
         one_at_a_time = key.removesuffix("_vector")
@@ -123,7 +113,7 @@ def timed(call: Call, costs: Mapping[str, Cost], budget: float) -> dict[str, Cos
             note = f"not run: may take {amount(single[one_at_a_time], 's')}"
         elif cost.passes:
             try:
-                seconds, more = _seconds(getattr(runs, key), cost.passes, budget)
+                seconds, more = _seconds(runs[key], cost.passes, budget)
                 note = "extrapolated from fewer passes" if more else ""
                 single[key] = seconds
             except StructureLostError:
