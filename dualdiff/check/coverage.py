@@ -15,8 +15,6 @@ from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
 from ..rules import special
 from ..show.text import Table
 
-__all__ = ["Coverage", "Row", "coverage"]
-
 # NumPy asks nobody about these functions. The first work on numbers with tangents all the same, ...
 _PASSING = {
     "array asarray asanyarray ascontiguousarray asfortranarray asarray_chkfinite asmatrix bmat require full": (
@@ -48,6 +46,7 @@ _SCIPY_PASSING = {
     "zeta": "not by x",
     "perm softplus sinc": "",
 }
+_SCIPY_NEVER = {"test seterr geterr": "prints, or sets how SciPy works"}
 
 KINDS = {
     "differentiable": "differentiable",
@@ -78,14 +77,11 @@ class Coverage(list[Row]):
         table = [[package, *(str(counts[package, kind]) for kind in KINDS)] for package in packages]
         lines = Table(["functions of", *KINDS], table).lines()
         for kind, title in KINDS.items():
-            notes: dict[str, list[str]] = {}
-            for row in self:
-                if row.kind == kind:
-                    notes.setdefault(row.note, []).append(row.function)
             lines += ["", f"{title} ({self.counts().get(kind, 0)})"]
-            for note, names in sorted(notes.items()):
+            for note in sorted({row.note for row in self if row.kind == kind}):
+                names = " ".join(row.function for row in self if row.kind == kind and row.note == note)
                 lines += [f"  {note}:"] if note else []
-                lines += textwrap.wrap(" ".join(names), 110, initial_indent="    ", subsequent_indent="    ")
+                lines += textwrap.wrap(names, 110, initial_indent="    ", subsequent_indent="    ")
         return "\n".join(lines)
 
 
@@ -128,8 +124,8 @@ def _functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
             yield name, function
 
 
-def _noted(name: str, notes: dict[str, str]) -> str | None:
-    return next((note for names, note in notes.items() if name in names.split()), None)
+def _noted(full: str, name: str, kind: str, notes: dict[str, str]) -> Row | None:
+    return next((Row(full, kind, note) for names, note in notes.items() if name in names.split()), None)
 
 
 def _row(name: str, function: Any) -> Row | None:
@@ -141,11 +137,7 @@ def _row(name: str, function: Any) -> Row | None:
         return Row(full, "zero", "")
     if function in REFUSED:
         return Row(full, "refused", REFUSED[function])
-    for kind, notes in (("differentiable", _PASSING), ("never", _NEVER)):
-        note = _noted(name, notes)
-        if note is not None:
-            return Row(full, kind, note)
-    return None
+    return _noted(full, name, "differentiable", _PASSING) or _noted(full, name, "never", _NEVER)
 
 
 def _special_row(name: str, function: Any) -> Row:
@@ -153,16 +145,13 @@ def _special_row(name: str, function: Any) -> Row:
     if name in special.__all__:
         return Row(full, "differentiable", "by dualdiff.rules.special, also in code that calls SciPy's")
     if not isinstance(function, np.ufunc):
-        note = _noted(name, _SCIPY_PASSING)
-        if note is not None:
-            return Row(full, "differentiable", note)
-        if name in ("test", "seterr", "geterr"):
-            return Row(full, "never", "prints, or sets how SciPy works")
-        return Row(full, "refused", "written in Python, it turns its arguments into plain arrays, or takes integers")
-    known = function.__name__
-    if known in special.CONSTANT:
+        known = _noted(full, name, "differentiable", _SCIPY_PASSING) or _noted(full, name, "never", _SCIPY_NEVER)
+        reason = "written in Python, it turns its arguments into plain arrays, or takes integers"
+        return known or Row(full, "refused", reason)
+    own = function.__name__
+    if own in special.CONSTANT:
         return Row(full, "zero", "")
-    partials = special.SPECIAL.get(known) or special.SEVERAL.get(known)
+    partials = special.SPECIAL.get(own) or special.SEVERAL.get(own)
     if partials is None:
         return Row(full, "refused", "no closed form of its derivative is in the table")
     without = [p for p in partials if isinstance(p, str)]

@@ -30,8 +30,6 @@ from ..show.trace import Trace, traced
 from ..transforms.forward import value_and_jacobian
 from .formula import CONSTANTS, FUNCTIONS, CommandError, as_function, brief, match_names, near, read_values, spoken
 
-__all__ = ["main"]
-
 Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
 
 # ---------------------------------------------------------------- functions in files

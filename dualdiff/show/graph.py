@@ -75,8 +75,8 @@ def dot(trace: Rows) -> str:
     def quoted(*lines: str) -> str:
         return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
 
-    lines = ["digraph {", "    rankdir=LR", '    node [shape=box, style=rounded, fontname="sans-serif"]']
-    lines.append('    edge [fontname="sans-serif"]')
+    node, edge = 'node [shape=box, style=rounded, fontname="sans-serif"]', 'edge [fontname="sans-serif"]'
+    lines = ["digraph {", "    rankdir=LR", f"    {node}", f"    {edge}"]
     lines += [f"    n{k} [label={quoted(*caption(trace, row))}]" for k, row in enumerate(trace.rows)]
     lines += [f"    n{e.source} -> n{e.target} [label={quoted(e.text)}]" for e in edges(trace)]
     return "\n".join([*lines, "}"]) + "\n"
@@ -191,14 +191,9 @@ def _arrange(layers: list[list[Box]]) -> None:
     best: tuple[int, list[list[Box]]] | None = None
     for turn in range(24):
         at = {b: y for layer in layers for b, y in _heights(layer)}
-        forward = turn % 2 == 0
-        for layer in layers if forward else layers[::-1]:
-
-            def centre(b: Box) -> float:
-                near = b.before if forward else b.after  # noqa: B023
-                return sum(at[n] for n in near) / len(near) if near else at[b]  # noqa: B023
-
-            layer.sort(key=centre)
+        for layer in layers if turn % 2 == 0 else layers[::-1]:
+            near = {b: (b.after if turn % 2 else b.before) or [b] for b in layer}
+            layer.sort(key={b: sum(at[n] for n in near[b]) / len(near[b]) for b in layer}.__getitem__)
             at |= _heights(layer)
         crossings = _crossings(layers)
         if best is None or crossings < best[0]:
@@ -206,11 +201,7 @@ def _arrange(layers: list[list[Box]]) -> None:
     assert best is not None
     for layer, order in zip(layers, best[1]):
         layer[:] = order
-        y = 0.0
-        for b in layer:
-            y += b.height / 2
-            b.y = y
-            y += b.height / 2 + ROOM
+        _stack(layer, -ROOM / 2)
     for turn in range(30):  # towards the mean of their neighbours, at least ROOM apart
         for layer in layers if turn % 2 == 0 else layers[::-1]:
             _settle(layer, [np.mean([n.y for n in (b.before + b.after) or [b]]) for b in layer])
@@ -242,10 +233,14 @@ def _settle(layer: list[Box], wanted: list[Any]) -> None:
                 break
             blocks[-2:] = [[above + below, s + t - h * len(below), h + g]]
     for block, s, _ in blocks:
-        y = s / len(block)
-        for b in block:
-            b.y = y + (b.height + ROOM) / 2
-            y += b.height + ROOM
+        _stack(block, s / len(block))
+
+
+def _stack(boxes: list[Box], top: float) -> None:
+    """One below the other, each with half the room between nodes on both sides."""
+    for b in boxes:
+        b.y = top + (b.height + ROOM) / 2
+        top += b.height + ROOM
 
 
 Curve = list[tuple[float, float, float, float]]  # pieces from (x0, y0) to (x1, y1), level at both ends

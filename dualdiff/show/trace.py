@@ -29,8 +29,6 @@ from . import graph
 from .rows import Row, Rows, Step, Steps, constant, literal
 from .text import Table, cell, element_names
 
-__all__ = ["Row", "Trace", "trace"]
-
 MOST_SEEDS = 4  # inputs, up to which each gets a direction of its own
 JACOBIAN = 36  # elements of a local Jacobian that is still computed
 age = operator.attrgetter("serial")

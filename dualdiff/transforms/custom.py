@@ -23,8 +23,6 @@ from .differences import by_differences, partial_by_differences
 from .linearised import linearised, zero_of
 from .userrule import Custom, Point, Rule, name_of, numbers_of
 
-__all__ = ["define_rule"]
-
 
 def define_rule(
     function: Function | None = None,

@@ -31,16 +31,6 @@ from .reverse import Record, better_reversed, jacobian_rows
 from .sparse import sparse_blocks
 from .taylor import check_elementwise, highest, probes
 
-__all__ = [
-    "derivative",
-    "gradient",
-    "jacobian",
-    "jvp",
-    "value_and_derivative",
-    "value_and_gradient",
-    "value_and_jacobian",
-]
-
 _NOTHING = object()
 
 

@@ -12,8 +12,6 @@ from ..core.values import plain, shape_of
 from ..run.call import Call
 from ..run.checks import check_function
 
-__all__ = ["find_kinks"]
-
 
 def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[NonsmoothPoint]:
     """The points, met on the way to f(x), where a primitive is not smooth, in the order in which they are met.

@@ -16,8 +16,6 @@ from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Recorded
 from ..spaces.tape import Tape
 
-__all__ = ["vjp"]
-
 
 class Record:
     """One recorded run of f: values of the result's leaves, and the nodes of their tangents (None where constant)."""

@@ -19,8 +19,6 @@ from .linearised import Layout, pack, pack_many
 from .reverse import Record
 from .userrule import Custom, Point, Rule, has_tangent, name_of, numbers_of
 
-__all__ = ["define_root"]
-
 
 def define_root(equation: Function, solve: Function | None = None, *, tol: float = 1e-4) -> Any:
     """The root x(p, ...) of equation(x, p, ...) = 0 as a differentiable function of p, whatever finds it.

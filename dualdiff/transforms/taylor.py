@@ -13,8 +13,6 @@ from ..run.call import Call, Function, check_holomorphic, number
 from ..run.checks import check_function, check_order, fitting
 from ..spaces.jets import Jets, Series
 
-__all__ = ["taylor"]
-
 
 def taylor(f: Function, x: Any, order: int, direction: Any = None) -> Any:
     """The Taylor coefficients of f at x, f^(k)(x) / k! for k = 0, ..., order, exact to rounding, in one pass.

@@ -17,8 +17,6 @@ from .forward import along, gradient_of, jacobian_of, transformed
 from .sparse import sparse_blocks
 from .taylor import series_along
 
-__all__ = ["curl", "directional_derivative", "divergence", "hessian", "hvp", "laplacian"]
-
 
 def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
     """The Hessian of a scalar function: all second partial derivatives, of shape `in.shape + in.shape`.
