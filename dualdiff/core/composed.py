@@ -23,7 +23,7 @@ import numpy as np
 from .engine import CONVERT, converted
 from .making import as_array, make_array, zero_tangent
 from .number import Link, Number
-from .values import is_array, plain
+from .values import PYTHON, is_array, plain
 
 ALLOCATE = (np.zeros, np.empty, np.ones, np.full, np.eye, np.identity)
 ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
@@ -213,7 +213,8 @@ class _Arguments:
     """Stands for NumPy's class that makes arrays of a body's arguments, and of its result what they were."""
 
     def __init__(self, *args: Any) -> None:
-        self.arrays = tuple(_bodies(np.asanyarray)(a) for a in args)
+        weak = [type(plain(a)) in PYTHON for a in args]  # numbers that do not widen the arrays beside them
+        self.arrays = tuple(a if k and not all(weak) else _bodies(np.asanyarray)(a) for a, k in zip(args, weak))
         self.scalar = not any(map(np.ndim, self.arrays))
 
     def __getitem__(self, k: int) -> Any:

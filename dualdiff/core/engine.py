@@ -79,6 +79,8 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
             if function is np.require:
                 return np.require(a, dtype, wanted or None)
             given = {} if order is None else {"order": order}
+            if speaks_both(x):
+                given["like"] = x
             return function(a, *(() if dtype is None else (dtype,)), **given, **options)
         x = numeric(x, "an array")
     least = max(options.get("ndmin", 0), function in _ORDER)

@@ -174,6 +174,11 @@ class Methods:
         return self.size * self.itemsize
 
     @property
+    def flags(self) -> Any:
+        """How the value lies in memory: an array of another kind may have no order, as if it were C's."""
+        return getattr(self.value, "flags", np.empty(self.shape, bool).flags)
+
+    @property
     def T(self) -> Any:
         return np.transpose(self)
 
@@ -220,7 +225,8 @@ class Methods:
         return np.copy(self, order=order) if self.ndim or isinstance(self, NumberArray) else self
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = None, subok: Any = True, copy: bool = True) -> Any:
-        return astype(self, np.dtype(dtype), copy)
+        of_class = isinstance(dtype, type) and issubclass(dtype, np.dtype)  # as type(np.dtype(float))
+        return astype(self, dtype() if of_class else np.dtype(dtype), copy)
 
     def view(self) -> Any:
         return self[...]  # type: ignore[index]
@@ -236,7 +242,7 @@ class Methods:
 
     def transpose(self, *axes: Any) -> Any:
         axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return np.transpose(self, axes or None)
+        return np.transpose(self, None if axes is None or not len(axes) else axes)
 
     def flatten(self, order: Any = "C") -> Any:
         return np.ravel(self, order).copy()

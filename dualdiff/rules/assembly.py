@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.composed import composed
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
 from ..core.table import Move, Plan, axis_of, rule
@@ -94,63 +95,15 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     return tuple(np.copy(g, "C") for g in grids) if copy else tuple(grids)
 
 
-# ---------------------------------------------------------------- padding
+_pad = composed(np.pad)
 
 
 @rule(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
-    """Along one axis after the other, as NumPy does: corners are padded from what was padded before."""
-    a, n, shape, dtype = array, ndim(array), shape_of(array), array.dtype
     if callable(mode):
         raise NotDifferentiableError("np.pad: a function as mode writes into plain arrays; use np.concatenate instead")
-    np.pad(np.zeros((0,) * n), pad_width)  # NumPy's errors for each of the arguments
-    np.pad(np.zeros((1,) * n, dtype), 0, mode, **{k: plain(v) for k, v in options.items()})
-    widths = _pairs(pad_width, n)
-    if mode not in ("constant", "empty") and any(k == 0 < sum(w) for k, w in zip(shape, widths)):
-        raise ValueError("can't extend an empty axis using modes other than 'constant' or 'empty'")
-    given = options.pop("constant_values", options.pop("end_values", options.pop("stat_length", None)))
-    even = given is None and options.get("reflect_type", "even") == "even"
-    if mode in ("edge", "wrap", "empty") or (even and mode in ("constant", "reflect", "symmetric")):
-        how = "constant" if mode == "empty" else mode
-        return Move(a, lambda v: np.pad(v, widths, how), lambda t: np.pad(t, [(0, 0), *widths], how))
-    ends = [(None, None)] * n if given is None else np.broadcast_to(array_of(given), (n, 2))
-    for k in range(n):
-        a = np.moveaxis(a, k, -1)
-        left = _side(a, widths[k][0], ends[k][0], mode)
-        right = np.flip(_side(np.flip(a, -1), widths[k][1], ends[k][1], mode), -1)
-        a = np.moveaxis(np.concatenate([left, a, right], -1), -1, k)
-    return a.astype(dtype)
+    return _pad(array, pad_width, mode, **options)
 
-
-def _pairs(pad_width: Any, n: int) -> list[Any]:
-    if isinstance(pad_width, dict):  # NumPy 2.4
-        given, pad_width = pad_width, np.zeros((n, 2), int)
-        for axis, width in given.items():
-            pad_width[axis] = width
-    return [tuple(pair) for pair in np.broadcast_to(pad_width, (n, 2)).tolist()]
-
-
-def _side(a: Any, width: int, given: Any, mode: str) -> Any:
-    """What stands to the left of a along its last axis."""
-    n = shape_of(a)[-1]
-    if mode == "constant":
-        return np.broadcast_to(given, (*shape_of(a)[:-1], width)).astype(a.dtype)
-    if mode == "linear_ramp":
-        return np.linspace(0.0 if given is None else given, a[..., 0], width, endpoint=False, axis=-1)
-    if mode in _STATISTICS:
-        nearest = a[..., : n if given is None else int(given)]
-        return np.repeat(_STATISTICS[mode](nearest, axis=-1, keepdims=True), width, -1)
-    # Reflection about the ends as points, again and again: each turn adds a multiple of the difference of the ends.
-    both = mode == "symmetric"
-    if n == 1 and not both:
-        return np.repeat(a, width, -1)
-    turn, rest = np.divmod(np.arange(-width, 0), n if both else n - 1)
-    odd = turn % 2
-    moved = np.take(a, np.where(odd, n - 1 - rest, rest), -1)
-    return moved * (1 - 2 * odd) + a[..., :1] * (odd - turn) + a[..., -1:] * (odd + turn)
-
-
-_STATISTICS: dict[str, Any] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 # ---------------------------------------------------------------- replacing
 
@@ -229,10 +182,3 @@ def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
 @rule(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     _write("put_along_axis", arr, np.take_along_axis(_numbers(arr), plain(indices), axis), values)
-
-
-@rule(np.fill_diagonal)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    mask = np.zeros(shape_of(a), bool)
-    np.fill_diagonal(mask, True, wrap)
-    _write_in_turn("fill_diagonal", a, np.flatnonzero(mask), val)

@@ -12,7 +12,7 @@ from ..core.kinks import lexicographic, met, side, watching
 from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
-from ..core.values import like_key, ndim, plain, shape_of
+from ..core.values import like_key, plain, shape_of
 from ..core.values import ndim as directions
 from .ordering import array_of
 
@@ -161,36 +161,3 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     if shape_of(v)[0] > shape_of(a)[0]:  # as NumPy does, which matters for mode="same"
         return np.flip(np.conjugate(np.correlate(v, a, mode)))
     return np.convolve(a, np.conjugate(np.flip(v)), mode)
-
-
-# ---------------------------------------------------------------- spaced numbers
-
-
-def _shares(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
-    """The share of `stop` in each number, along a new first axis."""
-    return np.reshape(np.linspace(0.0, 1.0, num, endpoint), (-1,) + (1,) * max(ndim(start), ndim(stop)))
-
-
-def _arranged(y: Any, like: Any, dtype: Any, axis: int) -> Any:
-    return np.moveaxis(y.astype(like.dtype if dtype is None else dtype), 0, axis)
-
-
-@rule(np.linspace)
-def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-    **device: Any,
-) -> Any:
-    start, stop = array_of(start), array_of(stop)
-    if dtype is not None and np.dtype(dtype).kind in "iu":  # rounded down: piecewise constant
-        y: Any = np.linspace(plain(start), plain(stop), num, endpoint, dtype=dtype, axis=axis)
-    else:
-        share = _shares(start, stop, num, endpoint)
-        y = _arranged(start * (1 - share) + stop * share, np.linspace(plain(start), plain(stop), 1), dtype, axis)
-    parts = num - bool(endpoint)
-    return (y, (stop - start) / parts if parts > 0 else np.nan) if retstep else y

@@ -265,15 +265,3 @@ def _unique_with(function: Callable[..., Any]) -> Callable[..., Any]:
 for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
     rule(_function)(_unique_with(_function))
 rule(np.unique_values)(lambda x: _with_values(x, np.unique_values(plain(x))))
-
-
-@rule(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """A slice of each axis: without what is before the first and behind the last element that is not zero."""
-    a, trim = array_of(filt), trim.lower()
-    bounds = [slice(None)] * ndim(a)
-    for k in axes_of(axis, ndim(a)):
-        at = np.nonzero(plain(a))[k]
-        first, end = (int(at.min()), int(at.max()) + 1) if len(at) else (shape_of(a)[k], 0)
-        bounds[k] = slice(first if "f" in trim else 0, end if "b" in trim else None)
-    return a[tuple(bounds)]

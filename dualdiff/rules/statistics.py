@@ -8,72 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from ..core.composed import composed
 from ..core.number import Number
 from ..core.table import Plan, refuse_out, rule
 from ..core.tangents import scatter
 from ..core.values import is_array, ndim, plain, shape_of
-from .ordering import array_of, fitted
+from .ordering import array_of
 from .reductions import root
 
-
-@rule(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
-    a, keepdims = array_of(a), keepdims is True
-    if weights is None:
-        mean = np.mean(a, axis, keepdims=keepdims)
-        total: Any = a.size / max(plain(mean).size if ndim(mean) else 1, 1)
-    else:
-        weights = fitted(array_of(weights), shape_of(a), axis)
-        total = np.sum(weights, axis, keepdims=keepdims)
-        if np.any(plain(total) == 0):
-            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-        mean = np.sum(a * weights, axis, keepdims=keepdims) / total
-    return (mean, np.broadcast_to(total, shape_of(mean)).astype(mean.dtype)[()]) if returned else mean
+_cov = composed(np.cov)
 
 
 @rule(np.cov)
-def cov(
-    m: Any,
-    y: Any = None,
-    rowvar: bool = True,
-    bias: bool = False,
-    ddof: Any = None,
-    fweights: Any = None,
-    aweights: Any = None,
-    *,
-    dtype: Any = None,
-) -> Any:
-    x = _variables(m, rowvar, "m", ndim(m) != 1)
-    if y is not None:
-        second = _variables(y, rowvar, "y", ndim(y) == 2 and shape_of(y)[0] != 1)
-        x = np.concatenate([x, second])
-    if shape_of(x)[0] == 0:
-        return np.array([]).reshape(0, 0)
-    x = x.astype(dtype or np.result_type(x.dtype, np.float64))
-    ddof = (0 if bias else 1) if ddof is None else ddof
-    n = shape_of(x)[1]
-    # What NumPy says about the weights and the degrees of freedom, it says about a row of zeros too.
-    np.cov(np.zeros((1, n)), ddof=ddof, fweights=fweights, aweights=plain(aweights))
-    weights = [array_of(w) for w in (fweights, aweights) if w is not None]
-    w: Any = None if not weights else weights[0] * (weights[1] if len(weights) > 1 else 1.0)
-    total = n if w is None else np.sum(w)
-    freedom = total - ddof
-    if aweights is not None and ddof:
-        freedom = total - ddof * np.sum(w * weights[-1]) / total
-    if plain(freedom) <= 0:
-        freedom = 0.0
-    x = x - np.average(x, axis=1, weights=w, keepdims=True)
-    product = np.dot(x, np.conjugate(np.transpose(x if w is None else x * w)))
-    return np.squeeze(product * np.true_divide(1, freedom))[()]
-
-
-def _variables(m: Any, rowvar: bool, name: str, turn: bool) -> Any:
-    """A variable in each row."""
-    m = array_of(m)
-    if ndim(m) > 2:
-        raise ValueError(f"{name} has more than 2 dimensions")
-    m = np.atleast_2d(m)
-    return np.transpose(m) if turn and not rowvar else m
+def cov(m: Any, y: Any = None, *args: Any, fweights: Any = None, aweights: Any = None, **options: Any) -> Any:
+    if fweights is not None and isinstance(aweights, Number):
+        fweights = fweights + np.zeros_like(aweights, shape=np.shape(fweights))  # to be multiplied by them in place
+    return _cov(m, y, *args, fweights=fweights, aweights=aweights, **options)
 
 
 @rule(np.corrcoef)
