@@ -12,7 +12,7 @@ from ..core.kinks import lexicographic, met, side, watching
 from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
-from ..core.values import like_key, plain, shape_of
+from ..core.values import like_key, ndim, plain, shape_of
 from ..core.values import ndim as directions
 from .ordering import array_of
 
