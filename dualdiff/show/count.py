@@ -57,6 +57,9 @@ class Primitive(NamedTuple):
     node: Any
 
 
+Pairs = list[tuple[Primitive, Any]]  # a primitive with each node that it is made of
+
+
 class _Primitives(list[Any]):
     def append(self, noted: Any) -> None:
         super().append(Primitive._make((*noted, noted[3].tangent)))
@@ -198,44 +201,52 @@ def count(call: Call) -> tuple[Counts, tuple[str, ...]]:
     program = order([*backward, *(p.node for p in primitives)])[::-1]
     groups = _nodes_of(primitives, program)
 
-    costs = {node: node.cost() for node in program}
-    evaluation = factors = 0
-    estimated: dict[str, None] = {}
-    for p, nodes in zip(primitives, groups):
-        for node in nodes:
-            if isinstance(node, Linear):
-                known = _linear(node, p)
-                if known is None:
-                    estimated[getattr(p.function, "__name__", str(p.function))] = None
-                else:
-                    costs[node] = known, known
-                factors += _factor(p) if p.function is np.linalg.solve else 0
-        forward = [costs[node][0] for node in nodes]
-        evaluation += size_of(p.result.value) if p.function in ELEMENTWISE else max(forward, default=0) + _factor(p)
-
-    kept = {id(_base(w)): _base(w) for node in backward for w in _held(node)}
-    memory = _Memory()
-    for leaf, x in zip(leaves, call.leaves):
-        memory.new(leaf, _bytes(x), 0)
-    results = {p.node: p.result.value for p in primitives}
-    for k, nodes in enumerate(groups):
-        for node in nodes:
-            memory.add(node, k, results.get(node))
+    pairs = [(p, node) for p, nodes in zip(primitives, groups) for node in nodes]
+    costs, estimated = _costs(program, pairs)
+    kept = {id(base): base for node in backward for base in map(_base, _held(node))}
     counts = Counts(
         n=sum(call.widths),
         m=sum(size_of(v) * (1 + is_complex(v)) for v in values),
         primitives=len(primitives),
-        evaluation=evaluation,
-        slopes=_slopes(primitives, groups, [*tape.copies, *call.leaves]),
-        factors=factors,
-        tangent=sum(costs[node][0] for nodes in groups[:-1] for node in nodes),
+        evaluation=sum(_evaluation(p, [costs[node][0] for node in nodes]) for p, nodes in zip(primitives, groups)),
+        slopes=_slopes(primitives, pairs, [*tape.copies, *call.leaves]),
+        factors=sum(_factor(p) for p, node in pairs if p.function is np.linalg.solve and isinstance(node, Linear)),
+        tangent=sum(costs[node][0] for _, node in pairs),
         cotangent=_cotangent(backward, costs),
-        live=memory.peak([*leaves, *outputs]),  # the caller holds the arguments
-        tape=sum(_bytes(w) for w in kept.values()),
+        live=_live(dict(zip(leaves, call.leaves)), outputs, primitives, groups),
+        tape=sum(map(_bytes, kept.values())),
         inputs=sum(map(_bytes, call.leaves)),
         outputs=sum(map(_bytes, values)),
     )
-    return counts, tuple(estimated)
+    return counts, estimated
+
+
+def _costs(program: list[Any], pairs: Pairs) -> tuple[dict[Any, tuple[int, int]], tuple[str, ...]]:
+    """Operations of each node on a tangent and on a cotangent, and the names of the functions where that is a guess."""
+    costs, estimated = {node: node.cost() for node in program}, dict[str, None]()
+    for p, node in pairs:
+        known = _linear(node, p) if isinstance(node, Linear) else None
+        if known is not None:
+            costs[node] = known, known
+        elif isinstance(node, Linear):
+            estimated[getattr(p.function, "__name__", str(p.function))] = None
+    return costs, tuple(estimated)
+
+
+def _evaluation(p: Primitive, maps: list[int]) -> int:
+    """Operations of the primitive itself: if it is not elementwise, those of the map of its tangent."""
+    return size_of(p.result.value) if p.function in ELEMENTWISE else max(maps, default=0) + _factor(p)
+
+
+def _live(inputs: dict[Any, Any], outputs: list[Any], primitives: list[Primitive], groups: list[list[Any]]) -> int:
+    """The most bytes of values at once; `inputs`, which the caller holds, are the arguments by their nodes."""
+    memory, results = _Memory(), {p.node: p.result.value for p in primitives}
+    for leaf, x in inputs.items():
+        memory.new(leaf, _bytes(x), 0)
+    for k, nodes in enumerate(groups):
+        for node in nodes:
+            memory.add(node, k, results.get(node))
+    return memory.peak([*inputs, *outputs])
 
 
 def _last_run(noted: list[Primitive]) -> list[Primitive]:
@@ -268,18 +279,17 @@ def _cotangent(backward: list[Any], costs: dict[Any, tuple[int, int]]) -> int:
     return operations
 
 
-def _slopes(primitives: list[Primitive], groups: list[list[Any]], given: list[Any]) -> int:
+def _slopes(primitives: list[Primitive], pairs: Pairs, given: list[Any]) -> int:
     """Elements of the weights that f's values are not already, nor what is given."""
     known = {id(_base(x)): x for x in given}  # with x itself, so that no other gets its id
     for p in primitives:
         known.update((id(_base(x)), x) for x in map(plain, (*p.args, p.result)))
     elements = 0
-    for p, nodes in zip(primitives, groups):
-        for node in nodes:
-            for w in node.held() if isinstance(node, Combine | Contract) and p.function is not np.multiply else ():
-                if id(_base(w)) not in known:
-                    known[id(_base(w))] = w
-                    elements += size_of(plain(w))
+    for p, node in pairs:
+        for w in node.held() if isinstance(node, Combine | Contract) and p.function is not np.multiply else ():
+            if id(_base(w)) not in known:
+                known[id(_base(w))] = w
+                elements += size_of(plain(w))
     return elements
 
 
