@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..run import stencils
 from ..show.text import Table
+from .verdict import Verdict
 
 __all__ = ["CheckReport", "Convergence", "check_gradient", "check_jacobian", "convergence", "derivative", "gradient",
            "jacobian", "stencil_weights"]  # fmt: skip
@@ -24,11 +25,6 @@ Argnums = int | tuple[int, ...]
 def _wide(a: Array) -> Array:
     """In double precision at least."""
     return a.astype(np.result_type(a, np.float64))
-
-
-def _precision(*arrays: Array) -> float:
-    """eps of the coarsest of their float types."""
-    return max(float(np.finfo(a.dtype).eps) for a in arrays)
 
 
 def _scale(x: Array) -> Any:
@@ -158,24 +154,24 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
     if not all(isinstance(k, (int, np.integer)) for k in wanted):
         raise TypeError(f"{who}: argnums must be an integer or a tuple of integers, got {argnums!r}")
+    def by(k: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not -len(args) <= k < len(args):
+            raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
+        k %= len(args)
+        of_one = lambda point: f(*args[:k], point, *args[k + 1 :], **kwargs)
+        pair = _differentiate(who, of_one, args[k], method, step, order, error)
+        return pair if error else pair[0]
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        results = []
-        for k in wanted:
-            if not -len(args) <= k < len(args):
-                raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
-            k %= len(args)
-            at = lambda point, k=k: f(*args[:k], point, *args[k + 1 :], **kwargs)
-            pair = _differentiate(who, at, args[k], method, step, order, error)
-            results.append(pair if error else pair[0])
-        return tuple(results) if isinstance(argnums, tuple) else results[0]
+        results = tuple([by(k, args, kwargs) for k in wanted])
+        return results if isinstance(argnums, tuple) else results[0]
     return differentiated
 
 
 def _differentiate(who: str, f: Func, at: Any, method: str, step: Any, order: int, error: bool) -> tuple[Any, Any]:
     x, call = _numbers(who, "the argument", at, checked=True), _function(who, f)
     y = call(x)
-    eps, each = _precision(x, y), who == "numerical.derivative" and x.ndim > 0
+    eps, each = stencils.precision(x, y), who == "numerical.derivative" and x.ndim > 0
     if who == "numerical.gradient" and y.ndim:
         raise ValueError(f"{who}: f must return a single number, got shape {y.shape}; use numerical.jacobian")
     if each:
@@ -279,7 +275,7 @@ def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] =
     y = call(point)
     if point.ndim or y.ndim:
         raise ValueError(f"{who}: f must take a number to a number, got shapes {point.shape} and {y.shape}")
-    due, eps = float(exact(point[()]) if callable(exact) else exact), _precision(point, y)
+    due, eps = float(exact(point[()]) if callable(exact) else exact), stencils.precision(point, y)
     sizes = np.asarray(_scale(point) * np.exp2(-np.arange(1, 1 - np.log2(eps))) if steps is None else steps)
     result = Convergence(sizes, {}, {}, {}, {})
     for m in methods:
@@ -357,7 +353,7 @@ class _Comparison:
 
 
 @dataclass(frozen=True, repr=False)
-class CheckReport:
+class CheckReport(Verdict):
     """What a check found: true if all is right; prints what is wrong; `assert_()` raises it."""
     ok: bool
     errors: Array  # relative, of each test
@@ -365,16 +361,8 @@ class CheckReport:
     wrong: list[tuple[tuple[int, ...], float, float]]  # (index, given, due) of each wrong entry, the worst first
     text: str
 
-    def __bool__(self) -> bool:
-        return self.ok
-
     def __repr__(self) -> str:
         return self.text
-
-    def assert_(self) -> None:
-        """AssertionError with the text, unless all is right."""
-        if not self.ok:
-            raise AssertionError(self.text)
 
 
 def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None,
@@ -418,7 +406,7 @@ def _check(what: str, f: Func, given: Any, at: Any, directions: int, seed: int, 
     draws = np.random.RandomState(seed).standard_normal((_integer(who, "directions", directions, 1), x.size))
     if x.size * y.size == 0:
         return CheckReport(True, np.zeros(0), np.zeros(0), [], f"{who}: nothing to check, the {what} is empty")
-    comparison = _Comparison(call, slope, x, _precision(x, y, j0), rtol)
+    comparison = _Comparison(call, slope, x, stencils.precision(x, y, j0), rtol)
     scales = _scales(x, comparison.jacobian)
     vectors = [(d / np.linalg.norm(d)).reshape(x.shape) * scales[k % 3] for k, d in enumerate(draws)]
     tests: list[tuple[Array, ...]] = [(d,) for d in vectors]

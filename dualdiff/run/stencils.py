@@ -57,7 +57,7 @@ def slope_at_zero(f: Callable[[Any], Any], method: str, dtype: Any) -> Any:
     `dtype` is the type of what the number moves, as coarse as which a difference is.
     """
     y = f(0.0)
-    h = balanced_step(method, 1, _coarser(dtype, y))
+    h = balanced_step(method, 1, precision(np.empty(0, dtype), y))
     if method == "complex_step":
         return f(1j * h).imag / h
     offsets = STENCILS[method](1)[0] * h
@@ -66,14 +66,15 @@ def slope_at_zero(f: Callable[[Any], Any], method: str, dtype: Any) -> Any:
     return np.sum(w * (values - values[0]), axis=0).astype(y.dtype)  # the weights sum to 0
 
 
-def _coarser(dtype: Any, y: Any) -> float:
-    return max(float(np.finfo(dtype).eps), float(np.finfo(y.dtype).eps))
+def precision(*arrays: Any) -> float:
+    """eps of the coarsest of their float types."""
+    return max(float(np.finfo(a.dtype).eps) for a in arrays)
 
 
 def refuse_nonanalytic(who: str, f: Callable[[Any], Any], dtype: Any) -> None:
     """Raise where the complex step of a function of a number at 0 contradicts real differences; see `slope_at_zero`."""
     y = f(0.0)
-    eps = _coarser(dtype, y)
+    eps = precision(np.empty(0, dtype), y)
     try:
         slope = f(1j * eps**2).imag / eps**2
     except TypeError as err:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...show.text import counted, html_lines
 from .. import slips
+from ..verdict import Verdict
 from .derivatives import Call, Expressions, array_of, name_of, point_text
 from .digits import Evaluator, shown
 from .exact import UndecidedError, UndefinedError, mp, sign, sp, step
@@ -30,7 +31,7 @@ class Mistake(NamedTuple):
 
 
 @dataclass
-class Report:
+class Report(Verdict):
     """What `check` found; true if the derivative is right. `due` is the right one.
 
     It is proved by algebra, or right at so many points; or it has these mistakes at that point.
@@ -43,14 +44,6 @@ class Report:
     point: str = ""
     mistakes: list[Mistake] = field(default_factory=list)
     guess: str = ""
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def assert_(self) -> None:
-        """AssertionError with the report as its text, unless the derivative is right."""
-        if not self.ok:
-            raise AssertionError(str(self))
 
     def lines(self, show: Callable[[Any], str] = str) -> Iterator[str]:
         if self.ok:
@@ -96,34 +89,28 @@ def check(f: Any, manual: Any, *shapes_or_names: Any, argnums: Any = 0, at: Any 
         return report
     call = Call(f, shapes_or_names, named)
     (name,) = call.names(argnums)
-
-    def on_symbols(assume: Any) -> _Derivatives:
-        value = call.run(f, assume)
-        given = call.run(manual, assume) if callable(manual) else call.formula(manual)
-        return _Derivatives(name, value, value.jacobian(name), given)
-
-    points = list(_points(call.arguments)) if at is None else [at if isinstance(at, tuple) else (at,)]
-    everywhere, tried = None, 0
+    everywhere = None  # the derivatives, where no branch depends on the point
     try:
-        everywhere = on_symbols(assume)
+        everywhere = _derivatives(call, name, f, manual, assume)
     except UndecidedError:  # then each point decides for itself
         if assume is not None:
             raise
+    points = list(_points(call.arguments)) if at is None else [at if isinstance(at, tuple) else (at,)]
+    compared = 0
     for point in points:
-        derivatives = everywhere or on_symbols(point)
+        derivatives = everywhere or _derivatives(call, name, f, manual, point)
         numbers = derivatives.at(point, kinks=at is not None)
         if numbers is None:
             continue
-        tried += 1
         if wrong := _differing(*numbers, rtol):
             return derivatives.report(*numbers, wrong, point, points)
-        if tried == 12:
+        compared += 1
+        if compared == 12:
             break
-    if not tried:
+    if not compared:
         raise ValueError("f is not real at any of the points tried, or not assumed there: give at= one that will do")
-    difference = np.ravel(derivatives.given - derivatives.due)
-    proved = everywhere is not None and at is None and all(map(_is_zero, difference))
-    return Report(derivatives.due, True, proved, tried)
+    proved = everywhere is not None and at is None and all(map(_is_zero, np.ravel(everywhere.given - everywhere.due)))
+    return Report(derivatives.due, True, proved, compared)
 
 
 def _part(manual: Any, i: int, argnums: tuple[int, ...], name: str = "") -> Any:
@@ -137,6 +124,13 @@ def _part(manual: Any, i: int, argnums: tuple[int, ...], name: str = "") -> Any:
     if manual[i] is None or manual[i] is ...:
         raise TypeError(f"{name} returned {manual[i]} as derivative {i + 1} of {len(argnums)}")
     return manual[i]
+
+
+def _derivatives(call: Call, name: str, f: Any, manual: Any, assume: Any) -> _Derivatives:
+    """f on symbols, differentiated by the argument `name`, beside what the caller gives."""
+    value = call.run(f, assume)
+    given = call.run(manual, assume) if callable(manual) else call.formula(manual)
+    return _Derivatives(name, value, value.jacobian(name), given)
 
 
 class _Derivatives(NamedTuple):
