@@ -352,5 +352,56 @@ def test_compiled_callers_count_the_slots_of_a_jacobian(method: str, an_object: 
     np.testing.assert_allclose(got, due, rtol=1e-6)
 
 
+def test_rosenbrock_unmodified() -> None:
+    x = np.linspace(-1.2, 1.3, 9)
+    np.testing.assert_allclose(dd.gradient(optimize.rosen)(x), optimize.rosen_der(x), rtol=1e-13)
+    second = dd.jacobian(dd.gradient(optimize.rosen))(x)
+    np.testing.assert_allclose(second, optimize.rosen_hess(x), rtol=1e-12, atol=1e-12)
+
+
+def test_minimize() -> None:
+    for options in (
+        {"fun": dd.value_and_gradient(optimize.rosen), "jac": True},
+        {"fun": optimize.rosen, "jac": dd.gradient(optimize.rosen)},
+    ):
+        found = optimize.minimize(x0=np.zeros(4), method="BFGS", **options)
+        np.testing.assert_allclose(found.x, np.ones(4), atol=1e-5)
+
+
+def robertson(t: float, y: Any) -> Any:
+    """A stiff reaction, as a list."""
+    a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+    return [-a + b, a - b - c, c]
+
+
+@pytest.mark.parametrize("f", [robertson, lambda t, y: np.array(robertson(t, y))], ids=["list", "array"])
+def test_robertson(f: Any) -> None:
+    y = np.array([0.9, 2e-5, 0.1])
+    due = [[-0.04, 1e4 * y[2], 1e4 * y[1]], [0.04, -1e4 * y[2] - 6e7 * y[1], -1e4 * y[1]], [0, 6e7 * y[1], 0]]
+    np.testing.assert_allclose(dd.jacobian(f, argnums=1)(0.0, y), due, rtol=1e-14)
+    done = integrate.solve_ivp(
+        f, (0, 40), [1.0, 0.0, 0.0], method="Radau", jac=dd.jacobian(f, argnums=1), rtol=1e-8, atol=1e-12
+    )
+    assert done.success
+    np.testing.assert_allclose(done.y[:, -1], [0.7158271, 9.1855e-6, 0.2841637], rtol=1e-4)
+
+
+def test_root_finding_and_least_squares() -> None:
+    f = lambda x: [x[0] + 0.5 * (x[0] - x[1]) ** 3 - 1.0, 0.5 * (x[1] - x[0]) ** 3 + x[1]]
+    found = optimize.root(f, [0.0, 0.0], jac=dd.jacobian(f))
+    np.testing.assert_allclose(f(found.x), [0, 0], atol=1e-12)
+    fit = optimize.least_squares(
+        lambda p, t: p[0] * np.exp(p[1] * t) - 2 * np.exp(0.3 * t), [1.0, 0.0], args=(np.arange(5.0),)
+    )
+    exact = optimize.least_squares(
+        residual := lambda p, t: p[0] * np.exp(p[1] * t) - 2 * np.exp(0.3 * t),
+        [1.0, 0.0],
+        jac=dd.jacobian(residual),
+        args=(np.arange(5.0),),
+    )
+    np.testing.assert_allclose(exact.x, fit.x, rtol=1e-6)
+    assert optimize.newton(lambda x: x**3 - 8, 1.0, fprime=dd.derivative(lambda x: x**3 - 8)) == pytest.approx(2.0)
+
+
 if __name__ == "__main__":
     print(counts())

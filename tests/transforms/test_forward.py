@@ -1,4 +1,4 @@
-"""The transforms of forward mode: arguments, results, passes, types, errors, and scenarios worked out by hand."""
+"""The transforms of forward mode: arguments, results, types, errors, and scenarios worked out by hand."""
 
 from __future__ import annotations
 
@@ -308,91 +308,6 @@ def test_a_list_of_unequal_arrays_is_refused() -> None:
         dd.jacobian(lambda x: [x, x[:1]])(np.ones(2))
 
 
-# ---------------------------------------------------------------- passes
-
-
-def mixing(x: Any) -> Any:
-    y = np.outer(x, np.sin(x)) @ x
-    return np.concatenate([y[1:] * x[0], np.cumsum(x), [np.max(x)], np.prod(x) * y])
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 7])
-def test_every_chunk_size_gives_the_same(n: int) -> None:
-    x = np.linspace(0.5, 2, n)
-    whole = dd.jacobian(mixing)(x)
-    assert whole.shape == (len(mixing(x)), n)
-    for chunk_size in (1, 2, 3, 5, n, n + 1, 100):
-        np.testing.assert_allclose(dd.jacobian(mixing, chunk_size=chunk_size)(x), whole, rtol=1e-13)
-    one_by_one = [dd.jvp(mixing, (x,), (e,))[1] for e in np.eye(n)]
-    np.testing.assert_allclose(np.stack(one_by_one, 1), whole, rtol=1e-13)
-
-
-@pytest.mark.parametrize("chunk_size, calls", [(None, 1), (1, 7), (2, 4), (3, 3), (7, 1), (100, 1)])
-def test_calls_of_f(chunk_size: int | None, calls: int) -> None:
-    """f is called once a sweep: ceil(n / chunk_size) times, over all arguments together."""
-    count = []
-
-    def f(x: Any, y: Any) -> Any:
-        count.append(x)
-        return x * y[0]
-
-    dd.jacobian(f, (0, 1), chunk_size=chunk_size)(np.ones(4), np.ones(3))
-    assert len(count) == calls
-    if chunk_size == 1:  # genuine single directions
-        assert all(x.tangent.shape == (4,) for x in count)
-
-
-def test_one_pass_each() -> None:
-    count = []
-
-    def f(x: Any) -> Any:
-        count.append(1)
-        return np.sum(x**2)
-
-    for run in (
-        lambda: dd.gradient(f)(np.ones(5)),
-        lambda: dd.value_and_gradient(f)(np.ones(5)),
-        lambda: dd.value_and_jacobian(f)(np.ones(5)),
-        lambda: dd.jvp(f, (np.ones(5),), (np.ones(5),)),
-        lambda: dd.directional_derivative(f, np.ones(5), np.ones(5)),
-        lambda: dd.derivative(f)(2.0),
-        lambda: dd.value_and_derivative(f)(2.0),
-        lambda: dd.derivative(lambda x: f(x) + x)(np.ones(0)),
-    ):
-        count.clear()
-        run()
-        assert len(count) == 1
-
-
-@pytest.mark.parametrize("chunk_size", [0, -1, 1.5, "all", True])
-def test_wrong_chunk_size(chunk_size: Any) -> None:
-    with pytest.raises(ValueError, match="chunk_size"):
-        dd.jacobian(mixing, chunk_size=chunk_size)(np.ones(2))
-
-
-@pytest.mark.parametrize("transform", [dd.gradient, dd.jacobian, dd.value_and_gradient, dd.value_and_jacobian])
-def test_wrong_mode(transform: Any) -> None:
-    with pytest.raises(ValueError, match=r"mode.*sideways"):
-        transform(mixing, mode="sideways")
-
-
-@pytest.mark.parametrize(
-    "transform", [dd.derivative, dd.gradient, dd.jacobian, dd.value_and_gradient, dd.value_and_jacobian]
-)
-def test_the_first_argument_is_a_function(transform: Any) -> None:
-    with pytest.raises(TypeError, match="function"):
-        transform(3.0)
-
-
-def test_what_f_raises_comes_out_as_it_is() -> None:
-    def f(x: Any) -> Any:
-        raise ZeroDivisionError("mine")
-
-    for run in (dd.derivative(f), dd.gradient(f), dd.jacobian(f), lambda x: dd.jvp(f, (x,), (x,))):
-        with pytest.raises(ZeroDivisionError, match="mine"):
-            run(1.0)
-
-
 # ---------------------------------------------------------------- shapes, types, layout
 
 
@@ -445,37 +360,6 @@ def test_empty_inputs(shape: tuple[int, ...]) -> None:
     value, slopes = dd.value_and_gradient(lambda v: np.sum(v["a"]) + v["b"] ** 2)({"a": x, "b": 3.0})
     assert value == 9.0
     equal(slopes, {"a": x, "b": 6.0})
-
-
-# ---------------------------------------------------------------- complex numbers
-
-
-@pytest.mark.parametrize(
-    "f, slope", [(np.exp, np.exp), (np.sin, np.cos), (lambda z: z**3 + 1 / z, lambda z: 3 * z * z - 1 / z**2)]
-)
-def test_holomorphic(f: Any, slope: Any) -> None:
-    z = np.array([0.3 + 0.4j, -1.2 + 0.1j])
-    np.testing.assert_allclose(dd.derivative(f)(z), slope(z), rtol=1e-14)
-    for chunk_size in (None, 1, 3):
-        np.testing.assert_allclose(dd.jacobian(f, chunk_size=chunk_size)(z), np.diag(slope(z)), rtol=1e-14, atol=1e-15)
-    assert dd.derivative(f)(complex(z[0])) == pytest.approx(slope(z[0]))
-    assert type(dd.derivative(f)(complex(z[0]))) is complex
-    np.testing.assert_allclose(dd.gradient(lambda v: np.sum(f(v)))(z), slope(z), rtol=1e-14)
-
-
-@pytest.mark.parametrize("f", [abs, np.conj, np.real, lambda z: z * np.conj(z), lambda z: np.imag(z) * z])
-def test_not_holomorphic(f: Any) -> None:
-    for transform in (dd.derivative, dd.gradient, dd.jacobian):
-        with pytest.raises(TypeError, match="holomorphic"):
-            transform(f)(1 + 2j)
-
-
-def test_complex_inside_real_outside() -> None:
-    x = np.array([1.0, 2.0, 4.0])
-    j = dd.jacobian(lambda v: np.abs(v * np.exp(2j * v)) ** 2)(x)
-    assert j.dtype == float
-    np.testing.assert_allclose(j, np.diag(2 * x), atol=1e-13)
-    assert dd.derivative(lambda v: np.exp(1j * v))(0.0) == 1j
 
 
 # ---------------------------------------------------------------- jvp and directional derivatives
@@ -595,64 +479,6 @@ def test_errors_name_the_transform() -> None:
         with pytest.raises((TypeError, ValueError)) as caught:
             transform(cubic, argnums=5)(1.0, 2.0)
         assert re.match(r"[a-z_]+: ", str(caught.value))
-
-
-# ---------------------------------------------------------------- with SciPy
-
-
-def test_rosenbrock_unmodified() -> None:
-    optimize = pytest.importorskip("scipy.optimize")
-    x = np.linspace(-1.2, 1.3, 9)
-    np.testing.assert_allclose(dd.gradient(optimize.rosen)(x), optimize.rosen_der(x), rtol=1e-13)
-    second = dd.jacobian(dd.gradient(optimize.rosen))(x)
-    np.testing.assert_allclose(second, optimize.rosen_hess(x), rtol=1e-12, atol=1e-12)
-
-
-def test_minimize() -> None:
-    optimize = pytest.importorskip("scipy.optimize")
-    for options in (
-        {"fun": dd.value_and_gradient(optimize.rosen), "jac": True},
-        {"fun": optimize.rosen, "jac": dd.gradient(optimize.rosen)},
-    ):
-        found = optimize.minimize(x0=np.zeros(4), method="BFGS", **options)
-        np.testing.assert_allclose(found.x, np.ones(4), atol=1e-5)
-
-
-def robertson(t: float, y: Any) -> Any:
-    """A stiff reaction, as a list."""
-    a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
-    return [-a + b, a - b - c, c]
-
-
-@pytest.mark.parametrize("f", [robertson, lambda t, y: np.array(robertson(t, y))], ids=["list", "array"])
-def test_robertson(f: Any) -> None:
-    integrate = pytest.importorskip("scipy.integrate")
-    y = np.array([0.9, 2e-5, 0.1])
-    due = [[-0.04, 1e4 * y[2], 1e4 * y[1]], [0.04, -1e4 * y[2] - 6e7 * y[1], -1e4 * y[1]], [0, 6e7 * y[1], 0]]
-    np.testing.assert_allclose(dd.jacobian(f, argnums=1)(0.0, y), due, rtol=1e-14)
-    done = integrate.solve_ivp(
-        f, (0, 40), [1.0, 0.0, 0.0], method="Radau", jac=dd.jacobian(f, argnums=1), rtol=1e-8, atol=1e-12
-    )
-    assert done.success
-    np.testing.assert_allclose(done.y[:, -1], [0.7158271, 9.1855e-6, 0.2841637], rtol=1e-4)
-
-
-def test_root_finding_and_least_squares() -> None:
-    optimize = pytest.importorskip("scipy.optimize")
-    f = lambda x: [x[0] + 0.5 * (x[0] - x[1]) ** 3 - 1.0, 0.5 * (x[1] - x[0]) ** 3 + x[1]]
-    found = optimize.root(f, [0.0, 0.0], jac=dd.jacobian(f))
-    np.testing.assert_allclose(f(found.x), [0, 0], atol=1e-12)
-    fit = optimize.least_squares(
-        lambda p, t: p[0] * np.exp(p[1] * t) - 2 * np.exp(0.3 * t), [1.0, 0.0], args=(np.arange(5.0),)
-    )
-    exact = optimize.least_squares(
-        residual := lambda p, t: p[0] * np.exp(p[1] * t) - 2 * np.exp(0.3 * t),
-        [1.0, 0.0],
-        jac=dd.jacobian(residual),
-        args=(np.arange(5.0),),
-    )
-    np.testing.assert_allclose(exact.x, fit.x, rtol=1e-6)
-    assert optimize.newton(lambda x: x**3 - 8, 1.0, fprime=dd.derivative(lambda x: x**3 - 8)) == pytest.approx(2.0)
 
 
 def test_masked_arrays_are_refused_wherever_they_come_in() -> None:
