@@ -337,7 +337,8 @@ class DualArray(NumberArray, Dual, role="array"):
 
     def _put_part(self, root: Any, key: Any, new: Any) -> None:
         """Assignment to the real or imaginary part of a complex array, or to a view of it."""
-        at = np.unravel_index(self._numbers(root)[key], root.shape)
+        at = np.unravel_index(self._numbers(root)[key], root.shape or (1,))
+        root = root if root.shape else root[None]
         real = any(type(m) is Part and m.move is np.real for _, m in self._link.steps)  # type: ignore[union-attr]
         old = root[at]
         root[at] = new + 1j * np.imag(old) if real else np.real(old) + 1j * new
@@ -373,7 +374,8 @@ class DualArray(NumberArray, Dual, role="array"):
         mine = self.tangent
         if mine is not root._tangent and not _writes_through(mine, root._tangent):
             # by the elements' places in the array itself, whatever the memory of its tangents is like
-            mine, key, batched = root._tangent, np.unravel_index(self._numbers(root)[key], root.shape), True
+            mine = root._tangent if root.shape else root._tangent[..., None]
+            key, batched = np.unravel_index(self._numbers(root)[key], root.shape or (1,)), True
             self._link.version = -1  # type: ignore[union-attr]  # what has been looked up is a copy, not written to
         if not many:
             mine[key] = t
@@ -424,10 +426,26 @@ class DualArray(NumberArray, Dual, role="array"):
         return engine.ufunc(ufunc, method, inputs, options)
 
 
+def _of_element(name: str) -> Any:
+    """An operator that notes where an array of objects becomes complex, so that the value will be looked at."""
+    operator_ = getattr(Dual, name)
+
+    def operate(self: Any, other: Any) -> Any:
+        if is_complex(other.value if isinstance(other, Number) else other):
+            note(self, tangent_loss("np.asarray(x), times a complex number, whose .imag would be 0,"))
+        return operator_(self, other)
+
+    return operate
+
+
 class Element(ElementNumber, Dual, role="element"):
     """An element of an array of objects."""
 
     __slots__ = ()
+
+    for _operator in "add radd sub rsub mul rmul truediv rtruediv".split():
+        vars()[f"__{_operator}__"] = _of_element(f"__{_operator}__")
+    del _operator
 
 
 def _elements(x: Any, seen: Any) -> Any:

@@ -230,6 +230,8 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
     structured = isinstance(t, Structured)
     if structured:
         t.note(function, args or (x,), kwargs, r)
+    if not isinstance(r, NumberArray):
+        return r
     if is_view(y, v):
         root = x.root()
         root._link.viewed = True
@@ -239,7 +241,7 @@ def move(m: Move, function: Any = None, args: Any = (), kwargs: Any = NONE) -> A
             if root._link.views is None:
                 root._link.views = []
             root._link.views.append(weakref.ref(r))
-    elif is_array(y):
+    else:
         share(x)
     return r
 

@@ -12,7 +12,7 @@ from ..core.kinks import lexicographic, met, side, watching
 from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
-from ..core.values import like_key, ndim, plain, shape_of
+from ..core.values import is_complex, like_key, ndim, plain, shape_of
 from ..core.values import ndim as directions
 from .ordering import array_of
 
@@ -63,7 +63,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         if plain(period) == 0:
             raise ValueError("period must be a non-zero value")
         period = np.abs(period)
-        x, xp = x % period, xp % period
+        x, xp = x.astype(float) % period, xp.astype(float) % period
+        fp = fp.astype(complex if is_complex(fp) else float)
         order = np.argsort(plain(xp))
         xp, fp, left, right = xp[order], fp[order], None, None
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])

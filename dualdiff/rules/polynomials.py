@@ -27,7 +27,7 @@ rule(np.polymul)(lambda a1, a2: np.convolve(a1, a2))
 def polydiv(u: Any, v: Any) -> Any:
     """Long division."""
     u, v = (np.atleast_1d(array_of(a)) for a in (u, v))
-    r, n = u + 0.0 * v[0], len(v)
+    r, n = u.astype(np.result_type(u.dtype, v.dtype)), len(v)
     quotient = []
     for k in range(len(u) - n + 1):
         quotient.append(r[k : k + 1] / v[:1])

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.number import Number
 from ..core.table import Move, Plan, axes_of, axis_of, rule
 from ..core.tangents import expand, join
-from ..core.values import in_memory, like_key, ndim, plain, shape_of
+from ..core.values import in_memory, is_array, like_key, ndim, plain, shape_of
 
 # ---------------------------------------------------------------- one array
 
@@ -24,6 +24,8 @@ from ..core.values import in_memory, like_key, ndim, plain, shape_of
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     # -1 is resolved on the value, since with directions of size 0 it would be ambiguous
     shape = np.empty(shape_of(a), bool).reshape(newshape if shape is None else shape).shape
+    if not shape and not is_array(a):
+        return a
     if order == "F" or (order == "A" and in_memory(plain(a)) and plain(a).flags.fnc):
         return np.transpose(np.reshape(np.transpose(a), shape[::-1]))
     return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
@@ -48,8 +50,10 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 
 @rule(np.transpose, np.permute_dims)
-def transpose(a: Any, axes: Any = None) -> Move:
+def transpose(a: Any, axes: Any = None) -> Any:
     n = ndim(a)
+    if not is_array(a):
+        return a
     order = tuple(range(-1, -n - 1, -1)) if axes is None else tuple(axis_of(k, n) for k in axes)
     return Move(a, lambda v: np.transpose(v, order), lambda t: np.transpose(t, (0, *order)))
 
@@ -75,8 +79,10 @@ def _same(a: Any, function: Callable[..., Any], *arguments: Any, **options: Any)
 
 
 @rule(np.squeeze)
-def squeeze(a: Any, axis: Any = None) -> Move:
+def squeeze(a: Any, axis: Any = None) -> Any:
     n, shape = ndim(a), shape_of(a)
+    if not is_array(a) and axis is None:
+        return a
     axes = tuple(k - n for k in range(n) if shape[k] == 1) if axis is None else axes_of(axis, n)
     return _same(a, np.squeeze, axis=axes)
 

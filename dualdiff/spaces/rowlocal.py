@@ -194,7 +194,7 @@ class RowLocal(Structured):
             s[numbers] = 0
             if added:
                 s[numbers], v = added.pop(0)
-                if type(w) is not type(v) or ndim(w) or w != v:
+                if type(w) is not type(v) or ndim(w) or ndim(v) or w != v:
                     flat = writable(full_weight(w, shape).astype(_type(self.space, [(s, w)])).reshape(-1), v)
                     flat[numbers] = v
                     w = flat.reshape(shape)

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "the array of a number": (lambda x: np.asfortranarray(np.sin(x[0]), like=x), [[np.cos(0.3), 0, 0]]),
     "ends of other kinds": (lambda x: np.pad(x[:1] * 1j, 1, constant_values=x[1] * 1j).imag, np.eye(3)[[1, 0, 1]]),
     "a period for each difference": (lambda x: np.unwrap(x * 9, period=x[:2] + 2), PERIODS),
+    "too short to be divided": (lambda x: np.polydiv(x[:1], x)[1], [[1, 0, 0]]),
     "the resize of nothing": (nothing_spread, [[0, 2.4, 0], [0, 0, 1.4]]),
 }
 
@@ -97,6 +98,22 @@ def test_complex_numbers_in_a_real_array_lose_the_imaginary_part_as_in_numpy() -
         np.testing.assert_allclose(j.toarray() if "sparse" in options else j, due)
     with pytest.warns(np.exceptions.ComplexWarning):
         np.testing.assert_allclose(dd.taylor(complex_into_a_real_array, X, 2, direction=X)[1], due @ X)
+
+
+def test_a_number_scaled_by_an_array_without_axes_and_written_to() -> None:
+    def f(x: Any) -> Any:
+        y = x * np.array(0.5)
+        y[None] = y * y
+        y[y > 99] *= 2.0
+        return y
+
+    np.testing.assert_allclose(dd.jacobian(f)(np.linspace(0, 1, 140)), np.diag(np.linspace(0, 1, 140) / 2), atol=1e-16)
+
+
+def test_periodic_interpolation_of_higher_precision() -> None:
+    x = np.array([0.25, 0.5], np.longdouble)
+    f = lambda x: np.interp(x + 3, [0.0, 1.0, 2.0], np.array([1.0, 2.0, 4.0]), period=3.0)
+    np.testing.assert_allclose(dd.jacobian(f)(x), np.eye(2))
 
 
 def test_a_histogram_with_weights_of_higher_precision() -> None:

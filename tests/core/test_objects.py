@@ -40,7 +40,10 @@ def test_parts_of_complex_arrays(mode: str) -> None:
     """NumPy knows no imaginary part of an array of objects: another conversion, or an error."""
     x = np.array([2.0, -3.0])
     z = lambda x: x * (1 + 2j)
-    for f in (lambda x: np.asarray(z(x)).imag, lambda x: np.array([z(x), x])[0].imag, lambda x: np.array(z(x)).imag):
+    for f in (
+        *(lambda x: np.asarray(z(x)).imag, lambda x: np.array([z(x), x])[0].imag, lambda x: np.array(z(x)).imag),
+        *(lambda x: (2j * np.asarray(x)).imag, lambda x: (np.asarray(x) - z(-x)).imag),
+    ):
         np.testing.assert_allclose(dd.jacobian(f, mode=mode)(x), 2 * np.eye(2))
     assert dd.jacobian(lambda x: np.sum([z(x), x]).imag, mode=mode)(x).tolist() == [2, 2]
     with pytest.raises(dd.TangentLossError, match="imag"):

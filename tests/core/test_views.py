@@ -184,12 +184,24 @@ def without_axes(x: Any) -> Any:
     z = y.copy()
     np.put(z, [0, 0], [x[1], x[2]])
     np.copyto(z, z.reshape(1, 1) * x[0])
-    return np.stack([y, z, y * z])
+    w = (x[:1] * (1 + 2j)).reshape(())
+    np.atleast_3d(w).real[...] = 3 * x[1]
+    w.imag[...] *= x[2]
+    np.atleast_3d(y)[...] = np.atleast_3d(y) * 2
+    return np.stack([y, z, y * z, w.real, w.imag])
+
+
+def numbers_without_axes(x: Any) -> Any:
+    y = np.squeeze(np.sum(x))  # a number, as in NumPy, and no array
+    y *= np.transpose(x[0] * x)
+    y += np.reshape(x[1], ())
+    return y
 
 
 PROGRAMS: list[Callable[[Any], Any]] = [
     *(real_part, imaginary_part, parts_assigned, parts_of_a_slice, real_of_real, diagonal, einsum_of_three),
-    *(copies, kept_order, rectified, converted, read_later, written_twice, by_flat, broadcast, without_axes),
+    *(copies, kept_order, rectified, converted, read_later, written_twice, by_flat, broadcast),
+    *(without_axes, numbers_without_axes),
 ]
 
 

@@ -21,10 +21,12 @@ Function = Callable[[Any], Any]
 TOLERANCE = {"float64": 1e-7, "complex128": 1e-7, "longdouble": 1e-7, "float32": 2e-3, "float16": 0.2}
 FORWARD = {"forward", "chunk_size=3", "row-local", "sparse"}  # they agree on what is no number, too
 # A scalar Dual is Python's number, not np.float64: it has no elements, and complex ones no order.
-REFUSED = re.compile("holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances")
+REFUSED = re.compile(
+    "holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances|discard the imag"
+)
 # What NumPy itself makes an array of objects, which its compiled functions refuse, or one not to be written to.
 CONVERTED = re.compile(
-    r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[[a-z]|split|along_axis|broadcast_arrays"
+    r"asarray|asfortranarray|ascontiguousarray|copy=None|require|np\.array\(\[[a-z]|split|along_axis|broadcast_arrays|polyint"
 )
 OBJECTS = re.compile(
     "'O'|object_|object arr|dtype object|'(float|int)' object has no attribute|no callable|an identity|read-only"

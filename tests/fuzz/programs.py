@@ -85,7 +85,10 @@ def from_table(rnd: random.Random, pool: list[str], new: str) -> str:
         a, dims = rnd.choice(pool), variables[name].shape
         by = rnd.choice([f"0.3 * np.sin(np.resize({a}, {dims}))", f"0.1 * {a}", f"0.2 * np.resize({a}, {dims})"])
         moved = rnd.choice([*["{}"] * 6, "({}).copy('F')", "np.flip(np.flip({}).copy())"])
-        made.append(f"{names[name]} = {moved.format(f'{prefix}{name} + {by}')}")
+        value = moved.format(f"{prefix}{name} + {by}")
+        made.append(
+            f"{names[name]} = {f'np.sort({value})' if name == 'knots' else value}"
+        )  # else np.interp is undefined
     return "\n".join([*made, *body, f"{new} = {last}"])
 
 
