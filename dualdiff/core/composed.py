@@ -261,6 +261,7 @@ class _FixedModule(_Module):
 
 _bodies = _Bodies(
     {g: allocator(g, _room) for g in ALLOCATE + ALLOCATE_LIKE}
-    | {g: converter(g, lambda made: made, _with_axes) for g in CONVERT},
+    | {g: converter(g, lambda made: made, _with_axes) for g in CONVERT}
+    | {np.concatenate.__wrapped__: np.concatenate},  # type: ignore[attr-defined]  # which np.block calls directly
     lambda module: module.partition(".")[0] == "numpy",
 )

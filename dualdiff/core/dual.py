@@ -410,9 +410,6 @@ class DualArray(NumberArray, Dual, role="array"):
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
-    def __repr__(self) -> str:
-        return f"Dual({self.value!r}, {self.tangent!r})"
-
     # The scalar fast paths of Dual are of no use here.
     __add__, __radd__ = _array_operators(np.add)
     __sub__, __rsub__ = _array_operators(np.subtract)

@@ -85,41 +85,23 @@ class _ArrayMath(SimpleNamespace):
         return _share(d, np.exp2, np.where)
 
 
-_NAMES = (
-    "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt "
-    "cbrt square reciprocal sign where isnan copysign rint floor_divide hypot"
+# What Python's math has as well, there without the "rc" of "arc".
+_BOTH = (
+    "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh exp expm1 log log2 log10 log1p "
+    "sqrt hypot isnan radians degrees"
 ).split()
+_NUMPY = _BOTH + "exp2 cbrt square reciprocal sign where copysign rint floor_divide".split()
 LINED = (gap, sech2, cosine, angle)
-ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NAMES}, **{f.__name__: f for f in LINED})
+ARRAY = _ArrayMath(**{name: getattr(np, name) for name in _NUMPY}, **{f.__name__: f for f in LINED})
 SCALAR = SimpleNamespace(
-    sin=math.sin,
-    cos=math.cos,
-    tan=math.tan,
-    arcsin=math.asin,
-    arccos=math.acos,
-    arctan=math.atan,
-    sinh=math.sinh,
-    cosh=math.cosh,
-    tanh=math.tanh,
-    arcsinh=math.asinh,
-    arccosh=math.acosh,
-    arctanh=math.atanh,
-    exp=math.exp,
+    **{name: getattr(math, name.replace("arc", "a")) for name in _BOTH},
     exp2=lambda x: 2.0**x,
-    expm1=math.expm1,
-    log=math.log,
-    log2=math.log2,
-    log10=math.log10,
-    log1p=math.log1p,
-    sqrt=math.sqrt,
     square=lambda x: x * x,
     reciprocal=lambda x: 1 / x,
     absolute=abs,
     fabs=abs,
     deg2rad=math.radians,
-    radians=math.radians,
     rad2deg=math.degrees,
-    degrees=math.degrees,
     negative=lambda x: -x,
     positive=lambda x: x,
     add=lambda x, y: x + y,
@@ -130,8 +112,6 @@ SCALAR = SimpleNamespace(
     float_power=lambda x, y: x**y,
     remainder=lambda x, y: x % y,
     floor_divide=lambda x, y: x // y,
-    hypot=math.hypot,
-    arctan2=math.atan2,
     # maximum and minimum let a NaN through, as NumPy's do
     maximum=lambda x, y: x if x >= y or x != x else y,
     minimum=lambda x, y: x if x <= y or x != x else y,
@@ -142,7 +122,6 @@ SCALAR = SimpleNamespace(
     angle=lambda x, y: x / math.hypot(x, y) / math.hypot(x, y),
     sign=lambda x: (x > 0) - (x < 0),
     where=lambda condition, x, y: x if condition else y,
-    isnan=math.isnan,
     share=lambda d: _share(d, math.exp, SCALAR.where),
     share2=lambda d: _share(d, SCALAR.exp2, SCALAR.where),
 )

@@ -50,6 +50,10 @@ def _comparison(operation: Binary) -> Binary:
     return compare
 
 
+def _of_value(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda self: function(plain(self))
+
+
 def _named(name: str) -> Callable[..., Any]:
     """The method that is a NumPy function of the same name and arguments."""
     function = getattr(np, name)
@@ -81,6 +85,15 @@ class Flat:
 
     def __setitem__(self, key: Any, new: Any) -> None:
         np.put(self.base, np.arange(len(self))[key], new)
+
+
+def _assignable(function: Callable[[Any], Any]) -> Any:
+    """A property that is a view of the array, into which goes what is assigned to it."""
+
+    def assign(self: Any, new: Any) -> None:
+        function(self)[...] = new
+
+    return property(function, assign)
 
 
 class Methods:
@@ -118,21 +131,12 @@ class Methods:
     def __abs__(self) -> Any:
         return operate(np.absolute, self)
 
-    def __bool__(self) -> bool:
-        return bool(plain(self))
-
     # Piecewise constant functions have derivative zero: their results are plain numbers.
-    def __int__(self) -> int:
-        return int(plain(self))
-
-    def __trunc__(self) -> int:
-        return math.trunc(plain(self))
-
-    def __floor__(self) -> int:
-        return math.floor(plain(self))
-
-    def __ceil__(self) -> int:
-        return math.ceil(plain(self))
+    __bool__ = _of_value(bool)
+    __int__ = _of_value(int)
+    __trunc__ = _of_value(math.trunc)
+    __floor__ = _of_value(math.floor)
+    __ceil__ = _of_value(math.ceil)
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(plain(self), digits)
@@ -153,62 +157,19 @@ class Methods:
         self.value, self._tangent, self._link = moved.value, moved.tangent, Link()
         self._link.held = link is not None and link.held
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return dtype_of(self.value)
-
-    @property
-    def itemsize(self) -> int:
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.itemsize
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+    dtype = property(lambda self: dtype_of(self.value))
+    itemsize = property(lambda self: self.dtype.itemsize)
+    nbytes = property(lambda self: self.size * self.itemsize)
+    T = property(np.transpose)
+    mT = property(np.matrix_transpose)
+    real, imag, flat = _assignable(np.real), _assignable(np.imag), _assignable(Flat)
 
     @property
     def flags(self) -> Any:
         """How the value lies in memory: an array of another kind may have no order, as if it were C's."""
         return getattr(self.value, "flags", np.empty(self.shape, bool).flags)
-
-    @property
-    def T(self) -> Any:
-        return np.transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        return np.matrix_transpose(self)
-
-    @property
-    def real(self) -> Any:
-        return np.real(self)
-
-    @real.setter
-    def real(self, new: Any) -> None:
-        np.real(self)[...] = new
-
-    @property
-    def imag(self) -> Any:
-        return np.imag(self)
-
-    @imag.setter
-    def imag(self, new: Any) -> None:
-        np.imag(self)[...] = new
-
-    @property
-    def flat(self) -> Any:
-        return Flat(self)
-
-    @flat.setter
-    def flat(self, new: Any) -> None:
-        Flat(self)[:] = new
 
     # ------------------------------------------------------------ ndarray methods
 
@@ -258,12 +219,9 @@ class Methods:
 
     conjugate = conj
 
-    def round(self, decimals: int = 0, out: Any = None) -> Any:
-        return np.round(self, decimals)
-
     for _name in (
         "all any argmax argmin argpartition argsort choose compress cumprod cumsum diagonal max mean min nonzero prod "
-        "put ravel repeat searchsorted squeeze std sum swapaxes take trace var"
+        "put ravel repeat round searchsorted squeeze std sum swapaxes take trace var"
     ).split():
         vars()[_name] = _named(_name)
 

@@ -11,20 +11,12 @@ import numpy as np
 from ..core.composed import composed
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
-from ..core.table import Move, Plan, axis_of, rule
+from ..core.table import Move, Plan, rule
 from ..core.tangents import join
 from ..core.values import dtype_of, is_array, like_key, ndim, plain, shape_of
 from .ordering import array_of
 
 # ---------------------------------------------------------------- picking
-
-
-@rule(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
-    if axis is None:
-        return np.take_along_axis(np.ravel(arr), indices, -1)
-    axis, indices = axis_of(axis, ndim(arr)), plain(indices)
-    return Move(arr, lambda v: np.take_along_axis(v, indices, axis))
 
 
 rule(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatnonzero(plain(condition)), axis))
@@ -64,23 +56,6 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 # ---------------------------------------------------------------- putting together
-
-
-@rule(np.block)
-def block(arrays: Any) -> Any:
-    """Lists are joined along the last axis, lists of them along the one before it, and so on."""
-    np.block(plain(arrays))  # NumPy's errors
-    depth, leaves = 0, [arrays]
-    while isinstance(leaves[0], list):
-        depth, leaves = depth + 1, [x for part in leaves for x in part]
-    n = max(depth, *(ndim(x) for x in leaves))
-
-    def build(part: Any, level: int) -> Any:
-        if level:
-            return np.concatenate([build(x, level - 1) for x in part], axis=-level)
-        return np.reshape(part, (1,) * (n - ndim(part)) + shape_of(part))
-
-    return build(arrays, depth) if depth else np.copy(build(arrays, depth), "C")
 
 
 @rule(np.meshgrid)

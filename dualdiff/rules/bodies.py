@@ -13,13 +13,14 @@ from ..core.composed import composed
 from ..core.table import rule
 
 NAMES = """
-    append apply_along_axis apply_over_axes array_split atleast_1d atleast_2d atleast_3d average column_stack
+    append apply_along_axis apply_over_axes array_split atleast_1d atleast_2d atleast_3d average block column_stack
     cumulative_prod cumulative_sum diff dsplit dstack ediff1d expand_dims extract fill_diagonal flip fliplr flipud
     geomspace gradient hsplit hstack ix_ linspace logspace matrix_transpose moveaxis nancumprod nancumsum outer
-    piecewise polyadd polyder polyfit polyint polysub polyval rollaxis rot90 setdiff1d setxor1d
-    sort_complex split trapezoid trim_zeros union1d unstack vsplit vstack
-    linalg.diagonal linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.multi_dot linalg.outer
-    linalg.tensordot linalg.tensorinv linalg.trace linalg.vector_norm
+    piecewise polyadd polyder polyfit polyint polysub polyval rollaxis rot90 setdiff1d setxor1d sort_complex split
+    take_along_axis trapezoid trim_zeros union1d unique_all unique_counts unique_inverse unique_values unstack vsplit
+    vstack
+    linalg.cross linalg.diagonal linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.multi_dot
+    linalg.outer linalg.tensordot linalg.tensorinv linalg.trace linalg.vector_norm
     fft.fft2 fft.ifft2 fft.rfft2 fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn fft.hfft fft.ihfft
     fft.fftshift fft.ifftshift
 """.split()

@@ -223,13 +223,6 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, last], axisc)
 
 
-@rule(np.linalg.cross)
-def cross3(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    if not shape_of(x1)[axis] == shape_of(x2)[axis] == 3:
-        raise ValueError("np.linalg.cross: both operands must be (arrays of) 3-dimensional vectors")
-    return np.cross(x1, x2, axis=axis)
-
-
 def _stacked(function: Any, x1: Any, x2: Any, left: str, right: str, out: str, conjugate: bool = True) -> Plan:
     """A product of the last axes of two stacks, an einsum of them; the first operand may be conjugated."""
     m, n = ndim(x1) - len(left), ndim(x2) - len(right)

@@ -252,16 +252,3 @@ def unique(ar: Any, *args: Any, **options: Any) -> Any:
         options = {k: v for k, v in options.items() if k in ("equal_nan", "sorted")}
         values = np.take(ar, np.unique(plain(ar), True, axis=axis, **options)[1], axis)
     return (values, *result[1:]) if isinstance(result, tuple) else values
-
-
-def _unique_with(function: Callable[..., Any]) -> Callable[..., Any]:
-    def unique_with(x: Any) -> Any:
-        result = function(plain(x))
-        return result._replace(values=_with_values(x, result.values))
-
-    return unique_with
-
-
-for _function in (np.unique_all, np.unique_counts, np.unique_inverse):
-    rule(_function)(_unique_with(_function))
-rule(np.unique_values)(lambda x: _with_values(x, np.unique_values(plain(x))))
