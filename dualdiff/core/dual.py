@@ -21,7 +21,7 @@ from .making import buffer, fit, make_array, numeric, unpickled, wrap, zero_tang
 from .mathematics import SCALAR, positive_part
 from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
-from .table import BINARY, ELEMENTWISE, FUNCTIONS, PLAIN, UNARY, Part
+from .table import BINARY, ELEMENTWISE, FUNCTIONS, OUT, PLAIN, UNARY, Part
 from .tangents import Structured, expand
 from .values import in_memory, is_array, is_complex, is_view, like_key, ndim, plain, shape_of
 
@@ -210,6 +210,8 @@ class Dual(Methods, Number, role="scalar"):
             return engine.store(out, self.__array_function__(func, types, args, kwargs), func.__name__)
         rule = FUNCTIONS.get(func)
         if rule is not None:
+            if len(args) > OUT.get(func, len(args)) and args[OUT[func]] is not None:
+                raise TypeError(f"np.{func.__name__}: pass out= by keyword when differentiating")
             return engine.finish(rule(*args, **kwargs), func, args, kwargs)
         if func in PLAIN:
             if kinks.active:

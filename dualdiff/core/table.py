@@ -91,6 +91,7 @@ class Kink(NamedTuple):
 ELEMENTWISE: dict[Callable[..., Any], Elementwise] = {}
 COMPLEX: dict[Callable[..., Any], Callable[..., Plan]] = {}  # where the rule for complex operands is another one
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+OUT: dict[Callable[..., Any], int] = {}  # where out= stands among the arguments of a function
 REDUCE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .reduce is
 ACCUMULATE: dict[Callable[..., Any], Callable[..., Any]] = {}  # ufunc -> the function that its .accumulate is
 KINKS: dict[Callable[..., Any], Kink] = {}  # where functions of ELEMENTWISE and PLAIN are not smooth
@@ -126,8 +127,11 @@ def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
     """Register the decorated function as the rule of NumPy functions that share its signature."""
 
     def register(written: Callable[..., Any]) -> Callable[..., Any]:
+        names = written.__code__.co_varnames[: written.__code__.co_argcount]
         for function in functions:
             FUNCTIONS[function] = written
+            if "out" in names:
+                OUT[function] = names.index("out")
         return written
 
     return register
@@ -157,9 +161,3 @@ def axis_of(axis: int, n: int) -> int:
 def ufunc_axes(axis: Any, n: int) -> tuple[int, ...]:
     """The same for the reduction of a ufunc, which takes 0 and -1 where there is no axis."""
     return axes_of(None if n == 0 and axis in (0, -1) else axis, n)
-
-
-def refuse_out(name: str, out: Any) -> None:
-    """Only the keyword form of out= is understood, in one place, for all functions."""
-    if out is not None:
-        raise TypeError(f"np.{name}: pass out= by keyword when differentiating")

@@ -5,7 +5,6 @@ All of them select: a branch that was not taken contributes nothing, whatever it
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ import numpy as np
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.mathematics import positive_part
 from ..core.number import Number
-from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, axes_of, refuse_out, register, rule, ufunc_axes
+from ..core.table import KINKS, REDUCE, Elementwise, Kink, Plan, register, rule, ufunc_axes
 from ..core.tangents import combine, total
 from ..core.values import dtype_of, ndim, plain, shape_of, size_of
 from .elementwise import elementwise
+from .structural import rows_along
 
 # fmt: off
 #                          by x                                                   by y; a NaN operand has slope 0
@@ -88,18 +88,13 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 
 def _extreme(function: Any) -> None:
     """max or min over axes: all elements that tie share the tangent equally."""
-    name = function.__name__
     sign = 1 if function in (np.max, np.amax) else -1
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
-        refuse_out(name, out)
         axes = ufunc_axes(axis, ndim(a))
         if isinstance(options.get("initial"), Number):  # one more element
-            a = np.where(options.get("where", True), a, -sign * np.inf)
-            a = np.moveaxis(a, axes, range(-len(axes), 0))
-            lead = shape_of(a)[: ndim(a) - len(axes)]
-            first = np.broadcast_to(options["initial"], (*lead, 1))
-            rows = np.reshape(a, (*lead, math.prod(shape_of(a)[len(lead) :])))
+            rows = rows_along(np.where(options.get("where", True), a, -sign * np.inf), axes)
+            first = np.broadcast_to(options["initial"], (*shape_of(rows)[:-1], 1))
             r = function(np.concatenate([rows, first], -1), axis=-1)
             return np.expand_dims(r, axes) if keepdims else r
         where = plain(options.get("where", True))
@@ -130,11 +125,9 @@ def _extreme(function: Any) -> None:
     rule(function)(extreme)
 
 
-def _report(function: Any, sign: int, v: Any, axis: Any, keepdims: bool, where: Any = True, initial: Any = None) -> None:
+def _report(function: Any, sign: int, v: Any, axes: Any, keepdims: bool, where: Any = True, initial: Any = None) -> None:
     """The kink is where the largest two elements tie; for the minimum, where sign is -1, the smallest two."""
-    axes = axes_of(axis, ndim(v))
-    rows = np.moveaxis(np.where(plain(where), v, -sign * np.inf), axes, range(-len(axes), 0))
-    rows = sign * rows.reshape(*rows.shape[: ndim(v) - len(axes)], -1)
+    rows = sign * rows_along(np.where(plain(where), v, -sign * np.inf), axes)
     if not rows.size:
         return
     second, top = np.partition(rows, -2)[..., -2:].T if rows.shape[-1] > 1 else (-np.inf, rows[..., 0].T)
@@ -156,5 +149,4 @@ for _ufunc, _function in ((np.maximum, np.max), (np.minimum, np.min)):
 @rule(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """The range, max - min."""
-    refuse_out("ptp", out)
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)

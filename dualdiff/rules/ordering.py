@@ -13,9 +13,9 @@ import numpy as np
 
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.number import Number
-from ..core.table import axes_of, axis_of, refuse_out, rule
+from ..core.table import axes_of, axis_of, rule
 from ..core.values import ndim, plain, shape_of
-from .structural import memory_order
+from .structural import memory_order, rows_along
 
 
 def array_of(x: Any) -> Any:
@@ -91,7 +91,7 @@ class _Ordered:
     def __init__(self, function: Any, a: Any, axis: Any, skip_nan: bool) -> None:
         n = ndim(a)
         self.axes = axes_of(axis, n)
-        self.rows = self.flat(a)
+        self.rows = rows_along(a, self.axes)
         self.values = plain(self.rows)
         self.order = np.argsort(places_of(function, self.rows, -1), -1, stable=True)
         self.function = function
@@ -101,13 +101,6 @@ class _Ordered:
         self.count = self.counted.sum(-1)
         if skip_nan and self.bad.any():
             warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=2)
-
-    def flat(self, a: Any) -> Any:
-        """The axes as one, which is the last."""
-        k, n = len(self.axes), ndim(a)
-        moved = np.moveaxis(a, self.axes, range(-k, 0))
-        shape = shape_of(moved)
-        return np.reshape(moved, (*shape[: n - k], int(np.prod(shape[n - k :]))))
 
     def pick(self, k: Any) -> Any:
         """The element that is number k in the order of its row; k may have leading axes."""
@@ -133,7 +126,6 @@ class _Ordered:
 
 def _median(function: Callable[..., Any], skip_nan: bool) -> None:
     def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
-        refuse_out(function.__name__, out)
         if 0 in shape_of(a):
             return np.mean(a, axis, keepdims=keepdims is True)
         x = _Ordered(function, a, axis, skip_nan)
@@ -167,7 +159,6 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         weights: Any = None,
         **options: Any,
     ) -> Any:
-        refuse_out(function.__name__, out)
         a, q = array_of(a), array_of(q) if isinstance(q, list | tuple) else q
         if a.dtype.kind == "c":
             raise TypeError("a must be an array of real numbers")
@@ -177,7 +168,7 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         dtype = of_ranks(np.zeros(1, a.dtype), level, method=method, weights=given).dtype  # and NumPy's errors
         x = _Ordered(function, a, axis, skip_nan)
         if weights is not None:
-            weights = x.flat(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)))
+            weights = rows_along(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)), x.axes)
         n, lead = x.values.shape[-1], x.bad.shape
         ranks = np.empty(x.values.shape)
         np.put_along_axis(ranks, x.order, np.broadcast_to(np.arange(float(n)), ranks.shape), -1)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.kinks import met, watching
-from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, refuse_out, rule, ufunc_axes
+from ..core.table import ACCUMULATE, REDUCE, Plan, axes_of, axis_of, rule, ufunc_axes
 from ..core.tangents import combine, linear, total
 from ..core.values import Shape, ndim, plain, shape_of
+from .structural import rows_along
 
 
 def _reduction(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Callable[..., Any]], None]:
@@ -29,7 +30,6 @@ def _reduction(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Calla
             initial: Any = neutral,
             where: Any = True,
         ) -> Any:
-            refuse_out(function.__name__, out)
             if where is True and dtype is None and type(initial) is int and initial == neutral:
                 return written(a, ufunc_axes(axis, ndim(a)), bool(keepdims))
             a = a if where is True else np.where(where, a, neutral)
@@ -54,7 +54,6 @@ def _sum(a: Any, axes: Shape, keepdims: bool) -> Plan:
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
-    refuse_out("mean", out)
     if where is not True:
         where = np.broadcast_to(plain(where), shape_of(a))
         count = np.sum(where, axis, keepdims=keepdims)
@@ -74,25 +73,15 @@ def mean(
 
 @rule(np.var)
 def var(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, **options: Any
 ) -> Any:
     """The mean squared distance from the mean, composed as NumPy composes it."""
-    refuse_out("var", out)
-    centre = np.mean(a, axis, dtype, keepdims=True, where=where) if mean is None else mean
+    where, centre = options.get("where", True), options.get("mean")
+    centre = np.mean(a, axis, dtype, keepdims=True, where=where) if centre is None else centre
     distance = a - centre
     distance = np.abs(distance) if distance.dtype.kind == "c" else distance
-    axes = axes_of(axis, ndim(a))
-    count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes, keepdims=keepdims)
-    freedom = np.maximum(count - (ddof if correction is None else correction), 0)
+    count = np.sum(np.broadcast_to(plain(where), shape_of(a)), axis=axes_of(axis, ndim(a)), keepdims=keepdims)
+    freedom = np.maximum(count - options.get("correction", ddof), 0)
     squares = np.sum(distance * distance, axis, dtype, keepdims=keepdims, where=where)
     return squares / freedom.astype(squares.dtype)
 
@@ -100,7 +89,6 @@ def var(
 @rule(np.std)
 def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
     """The root of the variance; where all values are equal its slope is 0, since the variance does not move."""
-    refuse_out("std", out)
     return root(np.var(a, axis, dtype, ddof=ddof, **options))
 
 
@@ -124,11 +112,8 @@ def _others(x: Any) -> Any:
 def _prod(a: Any, axes: Shape, keepdims: bool) -> Any:
     if not axes:
         return +a
-    if len(axes) > 1:  # one axis of all their elements
-        n = len(axes)
-        moved = np.moveaxis(a, axes, range(-n, 0))
-        lead = shape_of(moved)[: ndim(a) - n]
-        product = np.prod(moved.reshape(*lead, math.prod(shape_of(moved)[ndim(a) - n :])), -1)
+    if len(axes) > 1:
+        product = np.prod(rows_along(a, axes), -1)
         return np.expand_dims(product, axes) if keepdims else product
 
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
@@ -145,7 +130,6 @@ def _accumulation(function: Callable[..., Any], ufunc: np.ufunc) -> Callable[[Ca
     def register(written: Callable[..., Any]) -> None:
         @rule(function)
         def accumulation(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-            refuse_out(function.__name__, out)
             a, axis = (np.ravel(a), -1) if axis is None or (axis in (0, -1) and not ndim(a)) else (a, axis)
             return written(a if dtype is None else a.astype(dtype), axis_of(axis, ndim(a)))
 

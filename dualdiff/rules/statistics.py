@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.composed import composed
 from ..core.number import Number
-from ..core.table import Plan, refuse_out, rule
+from ..core.table import Plan, rule
 from ..core.tangents import scatter
 from ..core.values import is_array, ndim, plain, shape_of
 from .ordering import array_of
@@ -53,11 +53,8 @@ def _counting(a: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 def _skipping(function: Callable[..., Any], full: Callable[..., Any]) -> None:
     @rule(function)
-    def skip(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
-    ) -> Any:
-        refuse_out(function.__name__, out)
-        return full(a, axis, dtype, keepdims=keepdims, **_counting(a, options))
+    def skip(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, *args: Any, **options: Any) -> Any:
+        return full(a, axis, dtype, None, *args, **_counting(a, options))
 
 
 for _function, _full in ((np.nansum, np.sum), (np.nanprod, np.prod), (np.nanmean, np.mean)):
@@ -66,7 +63,6 @@ for _function, _full in ((np.nansum, np.sum), (np.nanprod, np.prod), (np.nanmean
 
 @rule(np.nanvar)
 def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
-    refuse_out("nanvar", out)
     options = _counting(a, options)
     variance = np.var(a, axis, dtype, ddof=ddof, **options)
     count = np.sum(options["where"], axis, keepdims=options.get("keepdims", False))
@@ -75,14 +71,12 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: f
 
 @rule(np.nanstd)
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, **options: Any) -> Any:
-    refuse_out("nanstd", out)
     return root(np.nanvar(a, axis, dtype, ddof=ddof, **options))
 
 
 def _skipping_extreme(function: Callable[..., Any], full: Callable[..., Any], worst: float) -> None:
     @rule(function)
     def skip(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
-        refuse_out(function.__name__, out)
         options = _counting(a, options)
         if "initial" in options or 0 in shape_of(a):
             return full(a, axis, keepdims=keepdims, **options)

@@ -162,6 +162,12 @@ def _by_numbers(*functions: Callable[..., Any]) -> None:
 _by_numbers(np.tile, np.tril, np.triu, np.diag, np.diagflat, np.resize)
 
 
+def rows_along(a: Any, axes: tuple[int, ...]) -> Any:
+    """The axes, negative numbers, as one, which is the last."""
+    moved, lead = np.moveaxis(a, axes, range(-len(axes), 0)), ndim(a) - len(axes)
+    return np.reshape(moved, (*shape_of(moved)[:lead], math.prod(shape_of(moved)[lead:])))
+
+
 # ---------------------------------------------------------------- several arrays
 
 
