@@ -22,30 +22,26 @@ from ..core.errors import NotDifferentiableError, user_line
 from ..core.table import Plan, rule
 from ..core.values import ndim, plain, shape_of
 from ..core.values import ndim as axes_in
-from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, tangent_of, transposed
+from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, matrix_rule, noise, tangent_of, transposed
 from .products import LETTERS, bilinear
 from .spectral import value_tangents
 
 # ---------------------------------------------------------------- inverses and linear equations
 
 
-@rule(np.linalg.inv)
-def inv(a: Any) -> Plan:
-    return matrix_plan(a, np.linalg.inv, lambda c, a, da: -(c @ da @ c))
+@matrix_rule(np.linalg.inv)
+def inv(c: Any, a: Any, da: Matrix) -> Matrix:
+    return -(c @ da @ c)
 
 
-@rule(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, **options: Any) -> Plan:
+@matrix_rule(np.linalg.pinv)
+def pinv(c: Any, a: Any, da: Matrix, rcond: Any = None, hermitian: bool = False, **unused: Any) -> Matrix:
     """At constant rank; where the rank jumps, so does pinv."""
-
-    def formula(c: Any, a: Any, da: Matrix) -> Matrix:
-        h = da.triangle(True) if hermitian else da.H
-        if hermitian:  # as LAPACK reads it
-            a = np.tril(a, -1) + adjoint(np.tril(a, -1)) + np.real(a) * np.eye(a.shape[-1], dtype=a.real.dtype)
-        rows, columns = (np.eye(n, dtype=a.dtype) for n in a.shape[-2:])
-        return -(c @ h.H @ c) + (c @ adjoint(c)) @ h @ (rows - a @ c) + (columns - c @ a) @ h @ (adjoint(c) @ c)
-
-    return matrix_plan(a, lambda a: np.linalg.pinv(a, rcond, hermitian, **options), formula)
+    h = da.triangle(True) if hermitian else da.H
+    if hermitian:  # as LAPACK reads it
+        a = np.tril(a, -1) + adjoint(np.tril(a, -1)) + np.real(a) * np.eye(a.shape[-1], dtype=a.real.dtype)
+    rows, columns = (np.eye(n, dtype=a.dtype) for n in a.shape[-2:])
+    return -(c @ h.H @ c) + (c @ adjoint(c)) @ h @ (rows - a @ c) + (columns - c @ a) @ h @ (adjoint(c) @ c)
 
 
 def _by_columns(a: Any) -> Callable[[Any], Any]:
@@ -141,68 +137,61 @@ def _cofactors(a: Any) -> Any:
     return np.linalg.det(minors) * sign
 
 
-@rule(np.linalg.det)
-def det(a: Any) -> Plan:
-    return matrix_plan(a, np.linalg.det, lambda r, a, da: da.dot(_cofactors(a)))
+@matrix_rule(np.linalg.det)
+def det(_: Any, a: Any, da: Matrix) -> Matrix:
+    return da.dot(_cofactors(a))
 
 
-@rule(np.linalg.slogdet)
-def slogdet(a: Any) -> Plan:
+@matrix_rule(np.linalg.slogdet)
+def slogdet(out: Any, a: Any, da: Matrix) -> Any:
     """d log det a = tr(a⁻¹ da), whose imaginary part turns the sign of a complex determinant."""
-
-    def formula(out: Any, a: Any, da: Matrix) -> Any:
-        d = da.dot(transposed(inverse_or_nan(a)))
-        return (d.imag * (1j * out[0]) if d.complex else None), d.real
-
-    return matrix_plan(a, np.linalg.slogdet, formula)
+    d = da.dot(transposed(inverse_or_nan(a)))
+    return (d.imag * (1j * out[0]) if d.complex else None), d.real
 
 
 # ---------------------------------------------------------------- factorisations
 
 
-@rule(np.linalg.cholesky)
-def cholesky(a: Any, /, *, upper: bool = False) -> Plan:
+@matrix_rule(np.linalg.cholesky)
+def cholesky(out: Any, a: Any, da: Matrix, upper: bool = False) -> Matrix:
     """l⁻¹ da l⁻ᴴ, its diagonal halved, is dl in the coordinates of l."""
-
-    def formula(out: Any, a: Any, da: Matrix) -> Matrix:
-        factor = adjoint(out) if upper else out
-        inverse = np.linalg.inv(factor)
-        n = a.shape[-1]
-        half = np.tri(n) - np.eye(n) / 2
-        d = factor @ (inverse @ da.triangle(not upper) @ adjoint(inverse) * half)
-        return d.H if upper else d
-
-    return matrix_plan(a, lambda a: np.linalg.cholesky(a, upper=upper), formula)
+    factor = adjoint(out) if upper else out
+    inverse = np.linalg.inv(factor)
+    n = a.shape[-1]
+    half = np.tri(n) - np.eye(n) / 2
+    d = factor @ (inverse @ da.triangle(not upper) @ adjoint(inverse) * half)
+    return d.H if upper else d
 
 
 @rule(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """qᴴ dq is antihermitian, and dr triangular: that splits qᴴ da r⁻¹. Of a wide matrix the first columns decide."""
     m, n = shape_of(a)[-2:]
     if mode == "r":
         return np.linalg.qr(a)[1]
     if (mode == "complete" and m > n) or mode == "raw":
         why = "is LAPACK's own format" if mode == "raw" else "chooses the last columns of q at will"
         raise NotDifferentiableError(f"np.linalg.qr{user_line()}: mode={mode!r} {why}; use mode='reduced'")
+    return _qr(a, mode)
 
-    def formula(out: Any, a: Any, da: Matrix) -> Any:
-        q, r = out
-        k = min(m, n)
-        size = np.abs(np.diagonal(plain(r), 0, -2, -1))
-        inverse = inverse_or_nan(r[..., :k], (size <= noise(size)).any(axis=-1))
 
-        p = adjoint(q) @ da
-        x = p.move(lambda x: x[..., :k]) @ inverse
-        low = x * np.tri(k, k=-1)
-        turn = low - low.H
-        if x.complex:  # the diagonal of r stays real
-            turn = turn + (x * np.eye(k)).imag * 1j
-        dq = q @ turn
-        if m > n:
-            dq = dq + (da - q @ p) @ inverse
-        return dq, (p - turn @ r) * np.tri(n, k).T
+@matrix_plan(np.linalg.qr)
+def _qr(out: Any, a: Any, da: Matrix, mode: str) -> Any:
+    """qᴴ dq is antihermitian, and dr triangular: that splits qᴴ da r⁻¹. Of a wide matrix the first columns decide."""
+    (q, r), (m, n) = out, a.shape[-2:]
+    k = min(m, n)
+    size = np.abs(np.diagonal(plain(r), 0, -2, -1))
+    inverse = inverse_or_nan(r[..., :k], (size <= noise(size)).any(axis=-1))
 
-    return matrix_plan(a, lambda a: np.linalg.qr(a, mode), formula)
+    p = adjoint(q) @ da
+    x = p.move(lambda x: x[..., :k]) @ inverse
+    low = x * np.tri(k, k=-1)
+    turn = low - low.H
+    if x.complex:  # the diagonal of r stays real
+        turn = turn + (x * np.eye(k)).imag * 1j
+    dq = q @ turn
+    if m > n:
+        dq = dq + (da - q @ p) @ inverse
+    return dq, (p - turn @ r) * np.tri(n, k).T
 
 
 # ---------------------------------------------------------------- products

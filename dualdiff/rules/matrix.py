@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan
+from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, gather, join, linear, total
 from ..core.values import plain, shape_of
 from .complex import real_part
@@ -129,14 +129,28 @@ def tangent_of(t: Any, value: Any) -> Any:
     return None if t is None else Matrix(t, shape_of(value), is_complex(value))
 
 
-def matrix_plan(a: Any, value: Callable[[Any], Any], formula: Callable[[Any, Any, Matrix], Any]) -> Plan:
-    """The rule of a function of one matrix; formula(result, a, da) is the result's tangent, or those of several."""
+def matrix_plan(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Plan]]:
+    """A function of one matrix: the decorated formula(result, a, da, ...) is the result's tangent, or those of several.
 
-    def tangent(out: Any, values: Any, tangents: Any) -> Any:
-        made = formula(out, values[0], tangent_of(tangents[0], values[0]))
-        return tuple(m and m.t for m in made) if isinstance(made, tuple) else made.t
+    What more the function takes, the formula takes too.
+    """
 
-    return Plan((a,), value, tangent)
+    def decorate(formula: Callable[..., Any]) -> Callable[..., Plan]:
+        def plan(a: Any, *args: Any, **options: Any) -> Plan:
+            def tangent(out: Any, values: Any, tangents: Any) -> Any:
+                made = formula(out, values[0], tangent_of(tangents[0], values[0]), *args, **options)
+                return tuple(m and m.t for m in made) if isinstance(made, tuple) else made.t
+
+            return Plan((a,), lambda a: function(a, *args, **options), tangent)
+
+        return plan
+
+    return decorate
+
+
+def matrix_rule(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register what `matrix_plan` makes of the decorated formula."""
+    return lambda formula: rule(function)(matrix_plan(function)(formula))
 
 
 def inverse_or_nan(a: Any, bad: Any = False) -> Any:

@@ -16,7 +16,7 @@ from ..core.table import Kink, Plan, axes_of, rule
 from ..core.tangents import combine, total
 from ..core.values import ndim, plain, shape_of
 from .complex import real_part
-from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
+from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, matrix_rule, noise, transposed
 
 # ---------------------------------------------------------------- eigenvalues
 
@@ -42,30 +42,24 @@ def _phase(d: Matrix, v: Any, where: Any) -> Matrix:
     return (d * np.where(where, 1 / np.where(where, v.real, 1), 0)).down(True).imag
 
 
-@rule(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Plan:
-    def formula(out: Any, a: Any, da: Matrix) -> Any:
-        w, v = out
-        _repeated(np.linalg.eigh, np.diff(plain(w)), noise(plain(w)))
-        lower = UPLO.upper() == "L"
-        p = adjoint(v) @ da.triangle(lower) @ v
-        dv = v @ (p * _turning(w))
-        if dv.complex:
-            row = np.arange(a.shape[-1])[:, None] == (0 if lower else a.shape[-1] - 1)
-            dv = dv - _phase(dv, v, row) * (1j * v)
-        return p.diagonal.real, dv
-
-    return matrix_plan(a, lambda a: np.linalg.eigh(a, UPLO), formula)
+@matrix_rule(np.linalg.eigh)
+def eigh(out: Any, a: Any, da: Matrix, UPLO: str = "L") -> Any:
+    w, v = out
+    _repeated(np.linalg.eigh, np.diff(plain(w)), noise(plain(w)))
+    lower = UPLO.upper() == "L"
+    p = adjoint(v) @ da.triangle(lower) @ v
+    dv = v @ (p * _turning(w))
+    if dv.complex:
+        row = np.arange(a.shape[-1])[:, None] == (0 if lower else a.shape[-1] - 1)
+        dv = dv - _phase(dv, v, row) * (1j * v)
+    return p.diagonal.real, dv
 
 
-@rule(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Plan:
-    def formula(w: Any, a: Any, da: Matrix) -> Matrix:
-        _repeated(np.linalg.eigvalsh, np.diff(plain(w)), noise(plain(w)))
-        v = np.linalg.eigh(a, UPLO)[1]
-        return (da.triangle(UPLO.upper() == "L") @ v * np.conj(v)).down().real
-
-    return matrix_plan(a, lambda a: np.linalg.eigvalsh(a, UPLO), formula)
+@matrix_rule(np.linalg.eigvalsh)
+def eigvalsh(w: Any, a: Any, da: Matrix, UPLO: str = "L") -> Matrix:
+    _repeated(np.linalg.eigvalsh, np.diff(plain(w)), noise(plain(w)))
+    v = np.linalg.eigh(a, UPLO)[1]
+    return (da.triangle(UPLO.upper() == "L") @ v * np.conj(v)).down().real
 
 
 def _repeated(function: Any, gaps: Any, least: Any) -> None:
@@ -83,30 +77,24 @@ def _left(v: Any) -> Any:
     return np.where(length * np.sqrt(np.finfo(length.dtype).eps) < 1, inverse, np.nan)
 
 
-@rule(np.linalg.eig)
-def eig(a: Any) -> Plan:
-    def formula(out: Any, a: Any, da: Matrix) -> Any:
-        w, v = out
-        p = _left(v) @ da @ v
-        dv = v @ (p * _turning(w))
-        dv = dv - (dv * np.conj(v)).down(True).real * v  # the length stays 1
-        if dv.complex and w.size:
-            largest = (np.abs(plain(v)) * _is_real(v)).argmax(axis=-2)
-            row = np.arange(a.shape[-1])[:, None] == largest[..., None, :]
-            dv = dv - _phase(dv, v, row) * (1j * v)
-        return p.diagonal, dv
-
-    return matrix_plan(a, np.linalg.eig, formula)
+@matrix_rule(np.linalg.eig)
+def eig(out: Any, a: Any, da: Matrix) -> Any:
+    w, v = out
+    p = _left(v) @ da @ v
+    dv = v @ (p * _turning(w))
+    dv = dv - (dv * np.conj(v)).down(True).real * v  # the length stays 1
+    if dv.complex and w.size:
+        largest = (np.abs(plain(v)) * _is_real(v)).argmax(axis=-2)
+        row = np.arange(a.shape[-1])[:, None] == largest[..., None, :]
+        dv = dv - _phase(dv, v, row) * (1j * v)
+    return p.diagonal, dv
 
 
-@rule(np.linalg.eigvals)
-def eigvals(a: Any) -> Plan:
-    def formula(w: Any, a: Any, da: Matrix) -> Matrix:
-        found, v = np.linalg.eig(a)
-        v = np.take_along_axis(v, _matching(plain(found), plain(w))[..., None, :], -1)
-        return (da @ v * transposed(_left(v))).down()
-
-    return matrix_plan(a, np.linalg.eigvals, formula)
+@matrix_rule(np.linalg.eigvals)
+def eigvals(w: Any, a: Any, da: Matrix) -> Matrix:
+    found, v = np.linalg.eig(a)
+    v = np.take_along_axis(v, _matching(plain(found), plain(w))[..., None, :], -1)
+    return (da @ v * transposed(_left(v))).down()
 
 
 def _matching(found: Any, w: Any) -> Any:
@@ -132,32 +120,28 @@ def value_tangents(factors: Any, da: Matrix) -> Matrix:
     return (da @ adjoint(vh) * np.conj(u)).down().real * (plain(s) > 0)
 
 
-@rule(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Plan:
-    def formula(s: Any, a: Any, da: Matrix) -> Matrix:
-        return value_tangents(np.linalg.svd(a, full_matrices=False), da)
-
-    return matrix_plan(x, np.linalg.svdvals, formula)
+@matrix_rule(np.linalg.svdvals)
+def svdvals(s: Any, a: Any, da: Matrix) -> Matrix:
+    return value_tangents(np.linalg.svd(a, full_matrices=False), da)
 
 
 @rule(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     if hermitian:
         return _svd_hermitian(a, compute_uv)
-    if not compute_uv:
-        return np.linalg.svdvals(a)
+    return _svd(a, full_matrices) if compute_uv else np.linalg.svdvals(a)
 
-    def formula(out: Any, a: Any, da: Matrix) -> Any:
-        (u, s, vh), (m, n) = out, a.shape[-2:]
-        v, k = adjoint(vh), min(m, n)
-        ds = value_tangents((u[..., :k], s, vh[..., :k, :]), da)
-        if m >= n:
-            du, dv = _vectors(u, s, v, da)
-        else:
-            dv, du = _vectors(v, s, u, da.H)
-        return du, ds, dv.H
 
-    return matrix_plan(a, lambda a: np.linalg.svd(a, full_matrices), formula)
+@matrix_plan(np.linalg.svd)
+def _svd(out: Any, a: Any, da: Matrix, full_matrices: bool) -> Any:
+    (u, s, vh), (m, n) = out, a.shape[-2:]
+    v, k = adjoint(vh), min(m, n)
+    ds = value_tangents((u[..., :k], s, vh[..., :k, :]), da)
+    if m >= n:
+        du, dv = _vectors(u, s, v, da)
+    else:
+        dv, du = _vectors(v, s, u, da.H)
+    return du, ds, dv.H
 
 
 def _vectors(u: Any, s: Any, v: Any, da: Matrix) -> tuple[Matrix, Matrix]:
