@@ -11,6 +11,7 @@ a nested derivative the value, and maybe the tangent, is a number of an outer ca
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 from .errors import tangent_loss
@@ -94,16 +95,7 @@ class Number:
             setattr(concrete, role, cls)
 
 
-class Concrete:
-    """The classes of numbers that the engine makes."""
-
-    __slots__ = ("array", "element", "scalar")
-    scalar: Any
-    array: Any
-    element: Any
-
-
-concrete = Concrete()
+concrete = SimpleNamespace()  # the classes of numbers that the engine makes: its scalar, array, element
 new = object.__new__
 
 

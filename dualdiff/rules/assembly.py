@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from ..core.composed import composed
 from ..core.errors import NotDifferentiableError, tangent_loss
 from ..core.number import Number
 from ..core.table import Move, Plan, rule
-from ..core.tangents import join
 from ..core.values import dtype_of, is_array, like_key, ndim, plain, shape_of
 from .ordering import array_of
+from .structural import joined
 
 # ---------------------------------------------------------------- picking
 
@@ -23,23 +22,17 @@ rule(np.compress)(lambda condition, a, axis=None, out=None: np.take(a, np.flatno
 rule(np.delete)(lambda arr, obj, axis=None: Move(arr, lambda v: np.delete(v, plain(obj), axis)))
 
 
-def _joining(arrays: Any, move: Callable[[list[Any]], Any]) -> Plan:
-    """A function of several arrays that moves elements, and cannot pass over a leading axis of directions."""
-    arrays = tuple(array_of(a) for a in arrays)
-    return Plan(arrays, lambda *v: move(list(v)), lambda _, v, t: join(t, [shape_of(x) for x in v], move))
-
-
 @rule(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Plan:
     arr, values = array_of(arr), array_of(values)
     if arr.dtype.kind not in "fc" and isinstance(values, Number):
         raise tangent_loss("np.insert into an array of integers")
-    return _joining((arr, values), lambda parts: np.insert(parts[0], plain(obj), parts[1], axis))
+    return joined((arr, values), lambda parts: np.insert(parts[0], plain(obj), parts[1], axis))
 
 
 @rule(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Plan:
-    return _joining(choices, lambda parts: np.choose(plain(a), parts, mode=mode))
+    return joined([array_of(c) for c in choices], lambda parts: np.choose(plain(a), parts, mode=mode))
 
 
 @rule(np.select)

@@ -39,16 +39,18 @@ def _i1(x: Any) -> Any:
     return sum(np.sinh(x * c) * (c / 80) for c in _COSINES)
 
 
-def _smooth(function: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Callable[[Any], Plan]:
+def analytic(function: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Callable[[Any], Plan]:
+    """The rule of an elementwise function, by its slope at the operand."""
+
     def tangent(_: Any, values: Any, tangents: Any) -> Any:
-        shape = shape_of(values[0])
-        return combine([(tangents[0], shape, slope(values[0]))], shape)
+        z = np.complex128(values[0]) if type(values[0]) is complex else values[0]  # whose 1 / 0 is no exception
+        return combine([(tangents[0], shape_of(z), slope(z))], shape_of(z))
 
-    return lambda x: Plan((x,), function, tangent)
+    return lambda z: Plan((z,), function, tangent)
 
 
-rule(np.sinc)(_smooth(np.sinc, _sinc_slope))
-rule(np.i0)(_smooth(np.i0, _i1))
+rule(np.sinc)(analytic(np.sinc, _sinc_slope))
+rule(np.i0)(analytic(np.i0, _i1))
 
 
 # ---------------------------------------------------------------- interpolation

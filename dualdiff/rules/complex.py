@@ -10,6 +10,7 @@ from ..core.kinks import leave, lexicographic
 from ..core.table import COMPLEX, Kink, Part, Plan, rule
 from ..core.tangents import combine, linear
 from ..core.values import is_array, plain, shape_of
+from .calculus import analytic
 
 # ---------------------------------------------------------------- analytic functions
 
@@ -33,16 +34,7 @@ def _secant2(z: Any) -> Any:
     return 4 * e / (1 + e) ** 2
 
 
-def _analytic(function: Any, slope: Any) -> None:
-    def tangent(_: Any, values: Any, tangents: Any) -> Any:
-        z = np.complex128(values[0]) if type(values[0]) is complex else values[0]  # whose 1 / 0 is no exception
-        return combine([(tangents[0], shape_of(z), slope(z))], shape_of(z))
-
-    COMPLEX[function] = lambda z: Plan((z,), function, tangent)
-
-
-for _function, _slope in SLOPES.items():
-    _analytic(_function, _slope)
+COMPLEX.update({function: analytic(function, slope) for function, slope in SLOPES.items()})
 
 # ---------------------------------------------------------------- functions that are linear over the reals only
 
@@ -51,9 +43,12 @@ def real_part(t: Any, shape: Any) -> Any:
     return linear(t, shape, np.real, lambda c: np.real(c) + 0j)
 
 
-def _weighted(values: Any, tangents: Any, weight: Any) -> Any:
-    shape = shape_of(values[0])
-    return combine([(tangents[0], shape, weight)], shape)
+def _scaled(tangents: Any, value: Any, weight: Any) -> Any:
+    return combine([(tangents[0], shape_of(value), weight)], shape_of(value))
+
+
+def _imaginary_part(t: Any, shape: Any) -> Any:
+    return linear(t, shape, np.imag, lambda c: 1j * np.real(c))
 
 
 @lambda f: COMPLEX.setdefault(np.absolute, f)
@@ -64,7 +59,7 @@ def _absolute(z: Any) -> Plan:
         at = leave(Kink(lambda x: x, curved=True), (z,), np.absolute) if lexicographic() else None
         v, r = (values[0], r) if at is None else (at[0], np.absolute(at[0]))
         weight = np.where(r == 0, 0.0, np.conj(v) / r)
-        return real_part(_weighted(values, tangents, weight), shape_of(values[0]))
+        return real_part(_scaled(tangents, v, weight), shape_of(v))
 
     return Plan((z,), np.absolute, tangent)
 
@@ -75,7 +70,7 @@ def _sign(z: Any) -> Plan:
 
     def tangent(s: Any, values: Any, tangents: Any) -> Any:
         z, shape = values[0], shape_of(values[0])
-        radial = real_part(_weighted(values, tangents, np.conj(s)), shape)
+        radial = real_part(_scaled(tangents, z, np.conj(s)), shape)
         inverse = np.where(z == 0, 0.0, 1 / np.absolute(z))
         return combine([(tangents[0], shape, inverse + 0j), (radial, shape, -s * inverse)], shape)
 
@@ -103,7 +98,7 @@ def imag(val: Any) -> Any:
         return np.broadcast_to(np.zeros_like(plain(val), shape=()), val.shape)[()]  # read-only, as NumPy's
     if is_array(val):
         return Part(val, np.imag)
-    return Plan((val,), np.imag, lambda _, v, t: linear(t[0], shape_of(v[0]), np.imag, lambda c: 1j * np.real(c)))
+    return Plan((val,), np.imag, lambda _, v, t: _imaginary_part(t[0], shape_of(v[0])))
 
 
 @rule(np.angle)
@@ -114,18 +109,13 @@ def angle(z: Any, deg: bool = False) -> Any:
     if deg:
         return np.degrees(np.angle(z))
 
-    def tangent(_: Any, values: Any, tangents: Any) -> Any:
-        z, shape = values[0], shape_of(values[0])
-        turned = combine([(tangents[0], shape, 1 / z)], shape)
-        return linear(turned, shape, np.imag, lambda c: 1j * np.real(c))
-
-    return Plan((z,), np.angle, tangent)
+    return Plan((z,), np.angle, lambda _, v, t: _imaginary_part(_scaled(t, v[0], 1 / v[0]), shape_of(v[0])))
 
 
 @rule(np.modf)
 def modf(x: Any, /) -> Plan:
     """The fractional part has slope 1, the integral part 0."""
-    return Plan((x,), np.modf, lambda out, v, t: (combine([(t[0], shape_of(v[0]), 1)], shape_of(v[0])), None))
+    return Plan((x,), np.modf, lambda _, v, t: (_scaled(t, v[0], 1), None))
 
 
 @rule(np.divmod)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -136,6 +137,7 @@ def matrix_plan(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
     """
 
     def decorate(formula: Callable[..., Any]) -> Callable[..., Plan]:
+        @functools.wraps(formula)
         def plan(a: Any, *args: Any, **options: Any) -> Plan:
             def tangent(out: Any, values: Any, tangents: Any) -> Any:
                 made = formula(out, values[0], tangent_of(tangents[0], values[0]), *args, **options)

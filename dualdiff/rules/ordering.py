@@ -104,17 +104,18 @@ class _Ordered:
 
     def pick(self, k: Any) -> Any:
         """The element that is number k in the order of its row; k may have leading axes."""
-        lead = self.bad.shape
-        numbers = np.take_along_axis(self.order, np.moveaxis(np.reshape(k, (-1, *lead)), 0, -1), -1)
-        return np.reshape(np.moveaxis(np.take_along_axis(self.rows, numbers, -1), -1, 0), np.shape(k))
+        return self._of_rows(self.rows, self._of_rows(self.order, k))
+
+    def _of_rows(self, rows: Any, k: Any) -> Any:
+        """Number k of each of these rows."""
+        numbers = np.moveaxis(np.reshape(k, (-1, *self.bad.shape)), 0, -1)
+        return np.reshape(np.moveaxis(np.take_along_axis(rows, numbers, -1), -1, 0), np.shape(k))
 
     def report(self, low: Any, share: Any) -> None:
         """The kinks of a mean of two: where neighbours in order, of which one counts more, tie."""
         if watching():
             gaps = np.diff(np.take_along_axis(self.values, self.order, -1), prepend=-np.inf, append=np.inf)
-            numbers = np.moveaxis(np.reshape(low, (-1, *self.bad.shape)), 0, -1)
-            near = [np.take_along_axis(gaps, np.minimum(numbers + k, gaps.shape[-1] - 1), -1) for k in range(3)]
-            near = [np.reshape(np.moveaxis(d, -1, 0), np.shape(low)) for d in near]
+            near = [self._of_rows(gaps, np.minimum(low + k, gaps.shape[-1] - 1)) for k in range(3)]
             counts = (share < 1, share != 0.5, share > 0)
             d = np.min([np.where(c, d, np.inf) for c, d in zip(counts, near)], axis=0)
             met(self.function, d, plain(self.pick(low)))

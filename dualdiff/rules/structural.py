@@ -171,16 +171,14 @@ def rows_along(a: Any, axes: tuple[int, ...]) -> Any:
 # ---------------------------------------------------------------- several arrays
 
 
-def _joined(function: Callable[..., Any], arrays: Sequence[Any], *args: Any, **options: Any) -> Plan:
-    """A function of a list of arrays over which a leading axis of directions passes unseen."""
-
-    def move(parts: list[Any]) -> Any:
-        return function(parts, *args, **options)
-
-    def tangent(out: Any, values: Any, tangents: Any) -> Any:
-        return join(tangents, [shape_of(v) for v in values], move, move)
-
-    return Plan(tuple(arrays), lambda *values: move(list(values)), tangent)
+def joined(arrays: Sequence[Any], move: Callable[[list[Any]], Any], directions: bool = False) -> Plan:
+    """A function of a list of arrays that moves elements; whether a leading axis of directions passes unseen."""
+    batched = move if directions else None
+    return Plan(
+        tuple(arrays),
+        lambda *values: move(list(values)),
+        lambda _, values, tangents: join(tangents, [shape_of(v) for v in values], move, batched),
+    )
 
 
 @rule(np.concatenate)
@@ -190,7 +188,8 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = Non
         arrays, axis = [np.ravel(a) for a in arrays], 0
     if dtype is not None:
         return np.concatenate(arrays, axis).astype(dtype)
-    return _joined(np.concatenate, arrays, axis_of(axis, max(map(ndim, arrays), default=1)))
+    axis = axis_of(axis, max(map(ndim, arrays), default=1))
+    return joined(arrays, lambda parts: np.concatenate(parts, axis), directions=True)
 
 
 @rule(np.stack)
@@ -198,7 +197,8 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     arrays = list(arrays)
     if dtype is not None:
         return np.stack(arrays, axis).astype(dtype)
-    return _joined(np.stack, arrays, axis_of(axis, ndim(arrays[0]) + 1))
+    axis = axis_of(axis, ndim(arrays[0]) + 1)
+    return joined(arrays, lambda parts: np.stack(parts, axis), directions=True)
 
 
 @rule(np.where)
