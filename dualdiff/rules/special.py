@@ -53,6 +53,13 @@ def _real(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return real
 
 
+def _real_sign(x: Any) -> Any:
+    if np.iscomplexobj(plain(x)):
+        how = "the factor exp(-abs(z.real)) has no complex derivative; write iv(v, z) * np.exp(-np.abs(z.real))"
+        raise NotDifferentiableError(f"scipy.special.ive at complex numbers{user_line()}: {how}")
+    return np.sign(x)
+
+
 def special(names: str, *partials: Any) -> None:
     SPECIAL.update(dict.fromkeys(names.split(), partials))
 
@@ -297,7 +304,7 @@ special("i1e",              lambda x, y: 0.5 * sp.hyp1f1(1.5, 3.0, -2 * np.abs(x
                             - 0.5 * np.abs(x) * sp.hyp1f1(2.5, 4.0, -2 * np.abs(x)))
 special("k0e",              lambda x, y: _kve(0, x, y))
 special("k1e",              lambda x, y: _kve(1, x, y))
-special("ive",              "v", lambda v, x, y: (sp.ive(v - 1, x) + sp.ive(v + 1, x)) / 2 - np.sign(x) * y)
+special("ive",              "v", lambda v, x, y: (sp.ive(v - 1, x) + sp.ive(v + 1, x)) / 2 - _real_sign(x) * y)
 special("kve",              "v", _kve)
 special("ber",              lambda x, y: sp.berp(x))
 special("bei",              lambda x, y: sp.beip(x))

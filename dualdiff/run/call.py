@@ -79,14 +79,19 @@ class Call:
                 raise error from None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
-        tag = start()
+        tag, lost = start(), None  # the error of the first derivative that was lost
         try:
-            duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
-            like: Any = next((x for x in duals if isinstance(x, Number)), None) if buffers else None
-            f = self.f if like is None else follow(self.f, like)
-            result = f(*self.arguments(duals), **self.kwargs)
-        finally:
-            lost = end(tag)
+            try:
+                duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
+                like: Any = next((x for x in duals if isinstance(x, Number)), None) if buffers else None
+                f = self.f if like is None else follow(self.f, like)
+                result = f(*self.arguments(duals), **self.kwargs)
+            finally:
+                lost = end(tag)
+        except (TypeError, ValueError) as error:
+            if lost is None or buffers or not lost_in_array(lost):
+                raise
+            raise lost from (None if lost is error else error)  # NumPy has put it into words of its own
         if lost is not None and ((lost_in_array(lost) and not buffers) or strays(self, f, result)):
             raise lost  # f swallowed it
         return taken_apart(result, tag, self.name)

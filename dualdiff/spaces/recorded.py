@@ -460,7 +460,7 @@ class Put(Recorded):
             flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
             flat[..., self.numbers] = 0
             ct = flat.reshape(lead + self.shape)
-        elif isinstance(ct, NumberArray) and not lead and not isinstance(ct.tangent, Structured):
+        elif isinstance(ct, NumberArray) and self.shape and not lead and not isinstance(ct.tangent, Structured):
             ct = ct if ours else ct.copy()
             ct[np.unravel_index(self.numbers, self.shape)] = 0.0
         else:

@@ -48,6 +48,12 @@ def array_into_a_number(x: Any) -> Any:
     return y * x[1]
 
 
+def flat_elements_of_a_plain_array(x: Any) -> Any:
+    y = np.ones(2)
+    y.flat[1] = x[0] * x[1]
+    return y
+
+
 E = np.e
 I1 = sum((0.3 / 2) ** (2 * k + 1) / math.factorial(k) / math.factorial(k + 1) for k in range(8))
 PERIODS = [[9, 0, 0], [-4, 9, 0], [-4, 1, 9]]  # 4 periods down, then 1 up
@@ -56,6 +62,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "an empty mask": (empty_mask, np.diag(2 * X)),
     "an array without axes": (number_in_an_array_without_axes, [[1.2, 0, 0], [2.4, 0.6, 0], [1.4, 0, 0.6]]),
     "an array into a number": (array_into_a_number, [1.2 * float(I1), float(np.i0(0.3)), 0]),
+    "flat elements": (flat_elements_of_a_plain_array, [[0, 0, 0], [1.2, 0.3, 0]]),
     "ldexp by a list": (lambda x: np.ldexp(x[:2], [1, 2]), [[2, 0, 0], [0, 4, 0]]),
     "initial= that moves": (lambda x: np.max(np.ones(2), initial=x[1]), [0, 1, 0]),
     "axes of length 1": (lambda x: np.einsum("ij,ij->i", x.reshape(1, 3), np.full((1, 3), 2.0)), [[2, 2, 2]]),
@@ -80,6 +87,18 @@ def test_second_order_with_an_empty_mask() -> None:
     f = lambda x: np.sum(empty_mask(x))
     np.testing.assert_allclose(dd.hvp(f, X, X), 2 * X)
     np.testing.assert_allclose(dd.hessian(f)(X), 2 * np.eye(3))
+
+
+def test_second_order_of_a_masked_write_into_an_array_without_axes() -> None:
+    def f(x: Any) -> Any:
+        c = np.sin(x[:1]).reshape(()).copy()
+        y = np.piecewise(c, c > 0, [np.exp])
+        return np.linalg.det(np.diag(np.resize(y, (2,)))) * x[1]  # exp(2 sin(x[0])) * x[1]
+
+    x, e, mixed = X[:2], np.exp(2 * np.sin(0.3)), 2 * np.exp(2 * np.sin(0.3)) * np.cos(0.3)
+    due = [[1.2 * e * (4 * np.cos(0.3) ** 2 - 2 * np.sin(0.3)), mixed], [mixed, 0]]
+    np.testing.assert_allclose(dd.hessian(f)(x), due)
+    np.testing.assert_allclose(dd.jacobian(dd.gradient(f, mode="reverse"), chunk_size=1)(x), due)
 
 
 def test_second_order_of_a_resize_of_nothing() -> None:

@@ -179,6 +179,15 @@ def test_derivatives_that_need_functions_of_real_numbers_are_refused_at_complex_
         dd.derivative(getattr(sp, name))(0.6 + 0.2j)
 
 
+def test_ive_is_not_analytic() -> None:
+    z, written = 0.6 + 0.2j, lambda z: sp.iv(1.5, z) * np.exp(-np.abs(z.real))
+    with pytest.raises(dd.NotDifferentiableError, match="write iv"):
+        dd.jvp(lambda z: sp.ive(1.5, z), (z,), (1j,))
+    for v in (1.0, 1j):
+        due = (sp.ive(1.5, z + 1e-5 * v) - sp.ive(1.5, z - 1e-5 * v)) / 2e-5
+        assert abs(dd.jvp(written, (z,), (v,))[1] - due) < 1e-9
+
+
 @pytest.mark.parametrize("name", ["kolmogorov", "tklmbda", "voigt_profile"])
 def test_functions_without_a_rule_are_refused(name: str) -> None:
     f = getattr(sp, name)
