@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class Row(NamedTuple):
     local: tuple[Any, ...]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Rows:
     """The rows of a trace, and how they hang together.
 
@@ -45,10 +47,9 @@ class Rows:
         The name of each result of f, and of the row that it is.
     """
 
-    __slots__ = ("directions", "results", "rows")
-
-    def __init__(self, rows: list[Row], directions: tuple[str, ...], results: dict[str, str]) -> None:
-        self.rows, self.directions, self.results = rows, directions, results
+    rows: list[Row]
+    directions: tuple[str, ...]
+    results: dict[str, str]
 
     def label(self, row: Row) -> str:
         """The row's name, and the result's if it is one."""

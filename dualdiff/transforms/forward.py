@@ -288,16 +288,12 @@ def gradient_of(call: Call, mode: str) -> tuple[Any, Any]:
     if mode == "auto":
         mode = "forward" if sum(map(size_of, call.leaves)) == 1 or lexicographic() else "reverse"
     record = None if mode == "forward" else Record(call)
-    columns: list[Any] = []
-    if record is None:
-        values, columns, _ = forward_columns(call, None)
-    else:
-        values = record.values
+    values, columns = (record.values, []) if record else forward_columns(call, None)[:2]
     if len(values) != 1 or shape_of(values[0]):
         what = f"shape {shape_of(values[0])}" if len(values) == 1 else f"{len(values)} arrays"
         instead = "jacobian" if "gradient" in call.name else "jacobian(jacobian(f))"
         raise ValueError(f"{call.name}: f must return a scalar, but its result has {what}; use {instead}")
-    blocks = by_leaf(call, columns[0], values[0]) if record is None else jacobian_rows(call, None, record)[0]
+    blocks = jacobian_rows(call, None, record)[0] if record else by_leaf(call, columns[0], values[0])
     return number(values[0]), call.per_argument(blocks)
 
 
@@ -419,13 +415,13 @@ def jacobian_of(
     record = None if forward else Record(call)
     if sparse is not False:
         values, parts, rebuild = sparse_blocks(call, mode, chunk_size, sparse)
-        blocks = [call.per_argument(b) for b in parts]
     elif record is not None and (mode == "reverse" or better_reversed(record)):
         values, rebuild = record.values, record.rebuild
-        blocks = [call.per_argument(b) for b in jacobian_rows(call, chunk_size, record, executor, progress)]
+        parts = jacobian_rows(call, chunk_size, record, executor, progress)
     else:
         values, columns, rebuild = forward_columns(call, chunk_size, executor, progress)
-        blocks = [call.per_argument(by_leaf(call, c, v)) for c, v in zip(columns, values)]
+        parts = [by_leaf(call, c, v) for c, v in zip(columns, values)]
+    blocks = [call.per_argument(b) for b in parts]
     value = rebuild([number(v) for v in values])
     if call.many:  # a tuple over arguments of containers over results
         return value, tuple(rebuild([b[k] for b in blocks]) for k in range(len(call.parts)))

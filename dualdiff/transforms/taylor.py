@@ -58,9 +58,9 @@ def taylor(f: Function, x: Any, order: int, direction: Any = None) -> Any:
     call = Call("taylor", f, 0, (x,), {})
     if direction is None:
         coefficients, rebuild = along_one(call, order)
-        return rebuild(coefficients)
-    line, _ = fitting("taylor", "the direction", direction, "x", x, call.leaves)
-    coefficients, rebuild = series_along(call, line, order)
+    else:
+        line, _ = fitting("taylor", "the direction", direction, "x", x, call.leaves)
+        coefficients, rebuild = series_along(call, line, order)
     return rebuild(coefficients)
 
 
