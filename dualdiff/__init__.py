@@ -15,6 +15,7 @@ from .core.errors import (
     TangentLossError,
 )
 from .core.kinks import NonsmoothPoint, kinks
+from .program.compile import Compiled, compile
 from .show.trace import trace
 from .transforms.custom import define_rule
 from .transforms.forward import (
@@ -33,11 +34,11 @@ from .transforms.taylor import taylor
 from .transforms.vector import curl, directional_derivative, divergence, hessian, hvp, laplacian
 
 __all__ = [
-    "Dual", "DualArray", "DualdiffError", "KinkError", "KinkWarning", "LeakedDualError", "NonsmoothPoint",
-    "NotDifferentiableError", "StructureLostError", "TangentLossError", "compare_cost", "cost", "coverage", "curl",
-    "define_root", "define_rule", "derivative", "directional_derivative", "divergence", "find_kinks", "gradient",
-    "hessian", "hvp", "jacobian", "jvp", "kinks", "laplacian", "maximum", "minimum", "numerical", "oracle", "relu",
-    "taylor", "trace", "value", "value_and_derivative", "value_and_gradient", "value_and_jacobian", "vjp",
+    "Compiled", "Dual", "DualArray", "DualdiffError", "KinkError", "KinkWarning", "LeakedDualError", "NonsmoothPoint",
+    "NotDifferentiableError", "StructureLostError", "TangentLossError", "compare_cost", "compile", "cost", "coverage",
+    "curl", "define_root", "define_rule", "derivative", "directional_derivative", "divergence", "find_kinks",
+    "gradient", "hessian", "hvp", "jacobian", "jvp", "kinks", "laplacian", "maximum", "minimum", "numerical", "oracle",
+    "relu", "taylor", "trace", "value", "value_and_derivative", "value_and_gradient", "value_and_jacobian", "vjp",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .number import Number
-from .values import Shape, in_memory, is_complex, ndim, plain, shape_of
+from .values import Shape, in_memory, is_complex, ndim, optimistic, plain, shape_of
 
 LinearMap = Callable[[Any], Any]
 
@@ -140,6 +140,8 @@ def finite(w: Any) -> bool:
         return finite(w.value) and finite(w.tangent)
     if isinstance(w, Structured):
         return True  # its own weights are looked at where they are applied
+    if optimistic(w):
+        return True
     return bool(np.all(np.isfinite(w)))
 
 
@@ -271,7 +273,7 @@ def scatter(t: Any, numbers: Any, shape: Shape) -> Any:
     """The elements of the last axes added into zeros of `shape` at these flat numbers from 1; at 0 they are dropped."""
     if isinstance(t, Structured):
         return t.scatter(numbers, shape)
-    if isinstance(t, Number):  # of an outer derivative, which knows the rule of this function
+    if not in_memory(t):  # as numbers of an outer derivative, which know the rule of this function
         return t.__array_function__(scatter, (type(t),), (t, numbers, shape), {})  # type: ignore[attr-defined]
     lead, at, n = shape_of(t)[: ndim(t) - ndim(numbers)], np.ravel(numbers), prod(shape) + 1
     if is_complex(t):

@@ -78,6 +78,11 @@ def in_memory(x: Any) -> bool:
     return kind is np.ndarray or kind is float or isinstance(x, np.ndarray | np.generic | float | int | complex)
 
 
+def optimistic(x: Any) -> bool:
+    """Whether x is recorded for a program, which looks at its result instead of at each weight."""
+    return getattr(type(x), "optimistic", False)
+
+
 def like_key(v: Any, parts: Any) -> Any:
     """An ndarray as an array of the kind that its index is of, where an ndarray can't take such an index."""
     if type(v) is np.ndarray:

@@ -77,8 +77,8 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order
     _report(np.partition, a, axis)
     places = places_of(np.partition, a, axis)
     arranged = np.partition(values, kth, axis, kind, order)
-    chosen = np.empty(values.shape, np.intp)
-    np.put_along_axis(chosen, np.argsort(arranged, axis, stable=True), np.argsort(places, axis, stable=True), axis)
+    ranks = np.argsort(np.argsort(arranged, axis, stable=True), axis)
+    chosen = np.take_along_axis(np.argsort(places, axis, stable=True), ranks, axis)
     return np.take_along_axis(a, chosen, axis)
 
 
@@ -170,10 +170,8 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         x = _Ordered(function, a, axis, skip_nan)
         if weights is not None:
             weights = rows_along(np.broadcast_to(fitted(plain(weights), shape_of(a), axis), shape_of(a)), x.axes)
-        n, lead = x.values.shape[-1], x.bad.shape
-        ranks = np.empty(x.values.shape)
-        np.put_along_axis(ranks, x.order, np.broadcast_to(np.arange(float(n)), ranks.shape), -1)
-        ranks = np.where(x.counted, ranks, np.nan)
+        lead = x.bad.shape
+        ranks = np.where(x.counted, np.argsort(x.order, -1), np.nan)
         at = of_ranks(ranks, level, axis=-1, method=method, weights=weights)
         low = np.clip(np.floor(at).astype(np.intp), 0, np.maximum(x.count - 2, 0))
         high = np.minimum(low + 1, x.count - 1)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.number import Number
-from ..core.values import dtype_of, is_complex, shape_of, size_of
+from ..core.tangents import scatter
+from ..core.values import dtype_of, in_memory, is_complex, shape_of, size_of
 from ..run.call import SEED_BYTES, Call, check_holomorphic, local_sweep, with_directions
 from ..spaces.csr import SparseRows
 from ..spaces.rowlocal import RowLocal, full_weight
@@ -71,6 +72,8 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
         return t.matrix.astype(dtype)
     if not isinstance(t, RowLocal):
         return csr_array(np.asarray(t, dtype).reshape(n, m).T)
+    if not all(in_memory(w) for _, w in t.terms):
+        return _placed(t, m, n, dtype)
     k, regular = len(t.terms), [t.space.regular(s) for s, _ in t.terms]
     numbers = t.space.numbers.dtype if m * k < 2**31 else np.dtype(np.int64)
     data, columns = _laid_out(t, m, dtype, numbers)
@@ -85,6 +88,32 @@ def _csr(call: Call, t: Any, v: Any) -> Any:
         whole.has_canonical_format = True
     whole.sum_duplicates()
     return whole
+
+
+def _placed(t: RowLocal, m: int, n: int, dtype: Any) -> Any:
+    """The same of weights of another kind: where each goes is known, so that they are put there one after another."""
+    columns = np.stack([s.reshape(-1).astype(np.int64) for s, _ in t.terms])  # from 1; 0 selects nothing
+    keys = np.where(columns > 0, np.arange(m) * n + columns, 0)
+    used = np.unique(keys[keys > 0]) - 1
+    numbers = np.where(keys > 0, np.searchsorted(used, keys - 1) + 1, 0)
+    data: Any = 0.0
+    for (_, w), at in zip(t.terms, numbers):
+        data = data + scatter(np.reshape(full_weight(w, t.shape), (m,)), at, (len(used),))
+    data = data if data.dtype == dtype else data.astype(dtype)
+    kind = t.space.numbers.dtype if len(used) < 2**31 else np.dtype(np.int64)
+    pointers = np.searchsorted(used, np.arange(m + 1) * n)
+    return compressed(data, (used % n).astype(kind), pointers.astype(kind), (m, n))
+
+
+def compressed(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Any:
+    """A canonical CSR array with structure of its own; of data of another kind, what its kind makes of it."""
+    from scipy.sparse import csr_array
+
+    if not in_memory(data):
+        return data.__array_function__(compressed, (type(data),), (data, indices, indptr, shape), {})
+    made = csr_array((data, indices.copy(), indptr.copy()), shape=shape)
+    made.has_canonical_format = True
+    return made
 
 
 def _laid_out(t: RowLocal, m: int, dtype: Any, numbers: Any) -> tuple[Any, Any]:

@@ -57,7 +57,7 @@ class Row:
 
     def lines(self) -> list[list[str]]:
         """The lines of the table, one for each of dualdiff's modes."""
-        modes = [name for name in OURS if name in self.figures or name in self.wrong] or [OURS[0]]
+        modes = [name for name in OURS if name in self.figures or name in self.wrong] or [*OURS][:1]
         return [self._line(name, name == modes[0]) for name in modes]
 
     def _line(self, name: str, first: bool) -> list[str]:
@@ -65,7 +65,7 @@ class Row:
         work = "import beyond numpy's (first column)" if beyond else self.work if first else "&emsp;the same"
         targets = [target for target in self.targets if target.of == name]
         return [
-            work + (", reverse mode" if name != OURS[0] else ""),
+            work + OURS[name],
             show(self.figures.get(HAND)) if first else "",
             show(self.figures.get("f")) if first else "",
             "wrong" if name in self.wrong else show(self.figures.get(name)),
@@ -177,7 +177,7 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(run_work(name, tools, rounds, sample))
 
     versions = {"Python": platform.python_version(), "numpy": np.__version__}
-    versions |= {tool.name: tool.version for tool in tools if tool.name != OURS[1]}
+    versions |= {tool.name: tool.version for tool in tools if not OURS.get(tool.name)}
     machine = f"{', '.join(f'{name} {version}'.rstrip() for name, version in versions.items())}; "
     threads = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
     clock = "CPU seconds on one core" if CLOCK == "process_time" else "seconds"

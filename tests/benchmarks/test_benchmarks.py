@@ -22,7 +22,7 @@ pytest.importorskip("scipy", reason="sparse works are checked against SciPy's ar
 def test_answers_equal_the_hand_written_ones(name: str) -> None:
     work = WORKS[name](installed(["dualdiff", "scipy"]), True)
     assert any(ours in work.calls for ours in OURS)
-    assert wrong_answers(work) == {}
+    assert wrong_answers(work) == wrong_answers(work) == {}  # programs serve from the second call on
     assert all({target.of, target.over} <= {*work.calls, *work.known, ""} for target in work.targets)
 
 

@@ -19,7 +19,13 @@ __all__ = ["OURS", "TOOLS", "Tool", "installed"]
 Function = Callable[..., Any]
 Transform = Callable[..., Function]
 
-OURS = ("dualdiff", "dualdiff reverse")
+# This library's tools, and how their lines of the table are told apart.
+OURS = {
+    "dualdiff": "",
+    "dualdiff reverse": ", reverse mode",
+    "dualdiff compiled": ", compiled",
+    "dualdiff compiled reverse": ", compiled, reverse mode",
+}
 DENSE = 5000  # inputs up to which a tool that stores all partial derivatives of every element is asked
 
 
@@ -96,6 +102,24 @@ def dualdiff_reverse() -> Tool:
 
     transforms = {"gradient": gradient, "parameters": gradient, "jacobian": lambda f: dd.jacobian(f, mode="reverse")}
     return Tool("dualdiff reverse", "", np, transforms)
+
+
+def dualdiff_compiled() -> Tool:
+    """This library's programs."""
+    return _compiled(dualdiff(), "dualdiff compiled")
+
+
+def dualdiff_compiled_reverse() -> Tool:
+    return _compiled(dualdiff_reverse(), "dualdiff compiled reverse")
+
+
+def _compiled(tool: Tool, name: str) -> Tool:
+    import dualdiff as dd
+
+    def compiled(transform: Transform) -> Transform:
+        return lambda *args: dd.compile(transform(*args))
+
+    return Tool(name, "", np, {kind: compiled(t) for kind, t in tool.transforms.items() if kind != "record"})
 
 
 def autograd() -> Tool:
@@ -276,7 +300,7 @@ def _from(name: str) -> Callable[[], Tool]:
 
 # The package to look for, the tools it brings.
 TOOLS: dict[str, list[Callable[[], Tool]]] = {
-    "dualdiff": [dualdiff, dualdiff_reverse],
+    "dualdiff": [dualdiff, dualdiff_reverse, dualdiff_compiled, dualdiff_compiled_reverse],
     "advect": [advect],
     "asdex": [_from("asdex")],
     "autograd": [autograd],

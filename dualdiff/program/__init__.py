@@ -1,0 +1,1 @@
+"""Derivative programs: what a function asks of NumPy, written down, freed of what is dead, and printed as Python."""

@@ -1,0 +1,262 @@
+"""`dd.compile`: a function made of NumPy code and transforms as generated straight-line programs.
+
+Each program serves one signature (structure, shapes and types of the arguments) and one path through the function's
+branches, while what the function reaches by name stays the same. Whatever no program serves runs as it always did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..core import kinks
+from ..core.tangents import hush, unhush
+from ..run.checks import check_function
+from .optimise import Optimised
+from .recording import Escaped, Log, Recording, Ref, concrete
+from .structure import (
+    LEAF,
+    agree,
+    described,
+    finite,
+    is_variable,
+    kind_of,
+    names_of,
+    own,
+    parts_of,
+    rebuilt,
+    same_structure,
+    same_value,
+)
+from .surroundings import Surroundings
+from .text import MISS, UNSURE, Program
+
+PATHS = 8  # programs for one signature
+SIGNATURES = 64
+CHANGES = 8  # how often what the function reaches may change before it runs as it is
+
+__all__ = ["Compiled", "compile"]
+
+
+def compile(g: Callable[..., Any]) -> Compiled:
+    """The function g, which may be made by transforms, as generated straight-line NumPy code.
+
+    The first call with arguments of new shapes or types runs g as it is, and once more on numbers that write down what
+    is asked of them; what they wrote, freed of dead and repeated work, is printed as Python and compiled. Later calls
+    run that program, after a look at what it was made for.
+
+    Parameters
+    ----------
+    g : callable
+        A function of numbers, arrays and containers of them: a transform such as `dd.jacobian(f)`, or any function
+        of NumPy code.
+
+    Returns
+    -------
+    Compiled
+        Called as g is. `.source` is the text of its latest program, `.report` says which calls programs serve and why
+        others can't be, `.save(path)` writes a module that needs NumPy alone.
+
+    Notes
+    -----
+    A program holds for other numbers: what NumPy compares (`np.where`, `np.maximum`, `np.sort`) is computed again, what
+    Python decides on (`if`, `int(x)`, an index) is tested, and at most eight paths through it are kept. Where a result
+    is not finite the program's answer is not used. What g reaches by name is compared at each call, arrays of at most
+    1000 elements by content; larger ones are taken to stay as they are. The second call runs g as well and compares.
+
+    Raises
+    ------
+    TypeError
+        If g is not callable.
+
+    Examples
+    --------
+    >>> import numpy as np, dualdiff as dd
+    >>> slope = dd.compile(dd.derivative(lambda x: x * np.sin(x)))
+    >>> slope(0.0), slope(1.0)
+    (0.0, 1.3817732906760363)
+    >>> print(slope.source)
+    from math import cos, sin
+    <BLANKLINE>
+    <BLANKLINE>
+    def program(x):
+        return sin(x) + cos(x) * x
+    """
+    check_function("compile", g, "compile(jacobian(f))")
+    return Compiled(g)
+
+
+class Compiled:
+    """A function that is served by generated programs where it can be; see `compile`."""
+
+    def __init__(self, g: Callable[..., Any]) -> None:
+        self._g = g
+        self._programs: dict[Any, list[Program]] = {}
+        self._current: tuple[Callable[..., Any], ...] = ()  # the programs that are tried first
+        self._reasons: dict[Any, str] = {}  # of signatures that run as g
+        self._changes = 0
+        self._lock = threading.Lock()
+        with contextlib.suppress(AttributeError, TypeError):  # of a callable without a name
+            functools.update_wrapper(self, g, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs and not (kinks.active and kinks.watching()):
+            for program in self._current:
+                try:
+                    result = program(*args)
+                except Exception:  # whatever it is, g has the answer
+                    continue
+                if result is UNSURE:
+                    return self._g(*args)
+                if result is not MISS:
+                    return result
+        return self._slowly(args, kwargs)
+
+    def __reduce__(self) -> Any:
+        return compile, (self._g,)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    # ------------------------------------------------------------ calls that no program has served at once
+
+    def _slowly(self, args: Any, kwargs: Any) -> Any:
+        if kinks.watching():
+            return self._g(*args, **kwargs)
+        leaves, tree = parts_of((args, kwargs))
+        kinds = tuple([kind_of(x) for x in leaves])
+        signature = kinds, str(tree), tuple(kwargs)
+        if None in kinds or signature in self._reasons:
+            return self._g(*args, **kwargs)
+        before = [own(x) for x in leaves]
+        for program in self._programs.get(signature, ()):
+            result = program.run(before)
+            if result is UNSURE:
+                return self._g(*args, **kwargs)
+            if result is MISS:
+                continue
+            if not program.checked:
+                return self._compared(program, signature, result, args, kwargs)
+            self._first(program)
+            return result
+        result = self._g(*args, **kwargs)
+        with self._lock:
+            self._record(signature, before, args, kwargs, result)
+        return result
+
+    def _first(self, program: Program) -> None:
+        """Try this program before others from now on."""
+        if program.direct is not None and program.direct not in self._current[:1]:
+            self._current = (program.direct, *[p for p in self._current if p is not program.direct])[:PATHS]
+
+    def _compared(self, program: Program, signature: Any, result: Any, args: Any, kwargs: Any) -> Any:
+        """The result of g at a second point, with which the program's must agree."""
+        expected = self._g(*args, **kwargs)
+        if agree(result, expected):
+            program.checked = True
+            self._first(program)
+            return expected
+        with self._lock:
+            self._forget(program)
+            self._reasons[signature] = "a program gave another result than the function itself"
+        warnings.warn(f"compile: {self._reasons[signature]}; it runs as it is", RuntimeWarning, stacklevel=4)
+        return expected
+
+    def _forget(self, program: Program) -> None:
+        for programs in self._programs.values():
+            if program in programs:
+                programs.remove(program)
+        self._current = tuple([p for p in self._current if p is not program.direct])
+
+    # ------------------------------------------------------------ recording
+
+    def _record(self, signature: Any, leaves: list[Any], args: Any, kwargs: Any, result: Any) -> None:
+        programs = self._programs.setdefault(signature, [])
+        for program in [p for p in programs if not p.surroundings.same()]:
+            self._forget(program)
+            self._changes += 1
+        reason = None
+        if self._changes > CHANGES:
+            reason = f"what it reaches by name has changed more than {CHANGES} times"
+        elif len(programs) >= PATHS:
+            reason = f"more than {PATHS} paths through its branches"
+        elif len(self._programs) > SIGNATURES:
+            reason = f"more than {SIGNATURES} kinds of arguments"
+        if reason is None:
+            try:
+                made = self._made(leaves, args, kwargs, result)
+            except Escaped as error:
+                reason = str(error)
+            except Exception as error:  # a fault of ours must not be the user's
+                reason = f"{type(error).__name__}: {error}"
+            else:
+                if made is not None:
+                    programs.append(made)
+                return
+        self._reasons[signature] = reason
+
+    def _made(self, leaves: list[Any], args: Any, kwargs: Any, result: Any) -> Program | None:
+        """A program for the path that g takes with these arguments; None where it met what is not finite."""
+        surroundings = Surroundings(self._g)
+        if surroundings.reason is not None:
+            raise Escaped(surroundings.reason)
+        expected, tree = parts_of(result)
+        if not all(finite(v) for v in expected):
+            return None
+        log = Log(surroundings.shared)
+        leaves = [own(x) for x in leaves]
+        named = list(zip(names_of(self._g, args, kwargs), leaves))
+        numbers = iter([log.argument(n, x) if is_variable(x) else x for n, x in named])
+        new_args, new_kwargs = rebuilt(parts_of((args, kwargs))[1], numbers)
+        token = hush()
+        try:
+            got, got_tree = parts_of(self._g(*new_args, **new_kwargs))
+        finally:
+            unhush(token)
+        if not surroundings.unchanged():
+            raise Escaped("it changes what stands outside of it")
+        if not same_structure(tree, got_tree):
+            raise Escaped("its result is of another structure on numbers that write down what is asked of them")
+        if not all(same_value(concrete(x), v) for x, v in zip(got, expected)):
+            raise Escaped("its result is another on numbers that write down what is asked of them")
+        optimised = Optimised(log, [Ref(x.step) if isinstance(x, Recording) else x for x in got])
+        name = getattr(self, "__name__", "")
+        program = Program(name if name.isidentifier() else "program", optimised, named, expected, tree, surroundings)
+        if not kwargs and all(part is LEAF for part in parts_of(args)[1].parts):
+            program.direct = program.function
+        return program
+
+    # ------------------------------------------------------------ what users look at
+
+    @property
+    def source(self) -> str:
+        """The Python text of the latest program; empty before the first call, and where there is none."""
+        return self._latest().source if any(self._programs.values()) else ""
+
+    def _latest(self) -> Program:
+        return [p for programs in self._programs.values() for p in programs][-1]
+
+    @property
+    def report(self) -> str:
+        """Which calls are served by programs, and why others are not, a line each."""
+        lines = [f"{described(s)}: {len(p)} program{'s' * (len(p) > 1)}" for s, p in self._programs.items() if p]
+        return "\n".join(lines + [f"{described(s)}: runs as it is: {why}" for s, why in self._reasons.items()])
+
+    def save(self, path: str | Path) -> None:
+        """Write the latest program as a module with one function, which needs NumPy alone.
+
+        Raises
+        ------
+        ValueError
+            If there is no program yet, or if it uses what NumPy has not.
+        """
+        if not any(self._programs.values()):
+            raise ValueError(f"compile: there is no program to save: {self.report or 'call the function first'}")
+        Path(path).write_text(self._latest().module(), encoding="utf-8")
+
+

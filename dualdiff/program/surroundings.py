@@ -1,0 +1,200 @@
+"""What a function reaches by name, and whether it is still the same: closure cells, globals, defaults, and these of
+the functions that it calls.
+
+Compared at each call by identity; numbers and short text by value, small arrays by content, containers and the
+attributes of instances element by element. Large arrays are constants by reference.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import opcode
+import random
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.composed import codes
+
+SMALL = 1000  # elements of an array whose content is compared
+LIBRARIES = {"numpy", "scipy", "sympy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
+SPEAKS = {"print", "input", "open"}
+STORES = {opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF")}
+NUMBERS = (int, float, complex, str, bytes)
+
+
+class Surroundings:
+    """What a function reaches, as checks for a program; `reason` says why it can't be recorded."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.checks: list[tuple[str, tuple[Any, ...]]] = []  # an expression with places, and what stands there
+        self.shared: dict[int, Any] = {}  # large arrays
+        self.watched: list[tuple[Any, Any]] = []  # containers and instances, with what they held
+        self.reason: str | None = None
+        self._seen: dict[int, Any] = {}
+        self._names = {"__call__"}  # by which methods may be called
+        self._reach(f)
+
+    def unchanged(self) -> bool:
+        """Whether containers and instances hold what they held."""
+        return all(snapshot(x) == held for x, held in self.watched)
+
+    def same(self) -> bool:
+        try:
+            return all(holds(*check) for check in self.checks) and self.unchanged()
+        except Exception:
+            return False
+
+    def _found(self, place: str, owner: Any, x: Any) -> None:
+        """Something that is reached at a place of its owner, which must still be it."""
+        if isinstance(x, NUMBERS):
+            self.checks.append((f"({place} is {{1}} or {place} == {{1}})", (owner, x)))
+        else:
+            self.checks.append((f"{place} is {{1}}", (owner, x)))
+            self._reach(x)
+
+    def _reach(self, x: Any) -> None:
+        if id(x) in self._seen:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, types.FunctionType):
+            self._function(x)
+        elif isinstance(x, types.MethodType):
+            self._reach(x.__func__)
+            self._reach(x.__self__)
+        elif isinstance(x, functools.partial):
+            for part in (x.func, *x.args, *x.keywords.values()):
+                self._reach(part)
+        elif isinstance(x, np.ndarray):
+            self._array(x)
+        elif isinstance(x, np.random.Generator | np.random.RandomState | random.Random) or of_chance(x):
+            self.reason = f"random numbers or the time are asked for ({getattr(x, '__name__', x)})"
+        elif isinstance(x, list | tuple | dict | set):
+            if not isinstance(x, tuple):  # which stays what it is
+                self.watched.append((x, snapshot(x)))
+            for part in (*x.keys(), *x.values()) if isinstance(x, dict) else x:
+                self._reach(part)
+        elif not isinstance(x, types.ModuleType | type | types.BuiltinFunctionType) and own(type(x)):
+            self.watched.append((x, snapshot(x)))
+            for part in getattr(x, "__dict__", {}).values():
+                self._reach(part)
+            for base in type(x).__mro__:
+                for name, member in vars(base).items() if own(base) else ():
+                    if name in self._names:
+                        self._reach(getattr(member, "__func__", getattr(member, "fget", member)))
+
+    def _array(self, x: Any) -> None:
+        if x.size <= SMALL and x.dtype != object:
+            self.checks.append(("{0}.tobytes() == {1}", (x, x.tobytes())))
+        else:
+            self.shared[id(x)] = x
+
+    def _function(self, f: types.FunctionType) -> None:
+        library = not own(f)
+        self._names.update(name for code in codes(f.__code__) for name in code.co_names)
+        cells = dict(zip(f.__code__.co_freevars, f.__closure__ or ()))
+        for cell in cells.values():
+            try:
+                x = cell.cell_contents
+                if library:
+                    self._reach(x)  # closures of libraries stay as they are
+                else:
+                    self._found("{0}.cell_contents", cell, x)
+            except ValueError:  # not filled yet
+                continue
+        for x in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
+            self._reach(x)
+        if not library and f.__defaults__:
+            self._found("{0}.__defaults__", f, f.__defaults__)
+        if not library and f.__kwdefaults__:
+            self.watched.append((f.__kwdefaults__, snapshot(f.__kwdefaults__)))
+        if library:
+            return
+        for code in codes(f.__code__):
+            self._stores(f, code)
+            for name in code.co_names:
+                if name in f.__globals__:
+                    x = f.__globals__[name]
+                    self._found(f"{{0}}[{name!r}]", f.__globals__, x)
+                    if isinstance(x, types.ModuleType):
+                        self._module(x, code)
+                elif name in SPEAKS and hasattr(builtins, name):
+                    self.reason = f"it calls {name}()"
+
+    def _module(self, module: types.ModuleType, code: types.CodeType) -> None:
+        """What a function may use of a module: whatever has one of the names in its code."""
+        library = not own(module)
+        for name in code.co_names:
+            x = vars(module).get(name)
+            if x is not None and not library:
+                self._found(f"{{0}}[{name!r}]", vars(module), x)
+            elif x is not None and (x is np.random or module in (np.random, random, time) or of_chance(x)):
+                self.reason = f"random numbers or the time are asked for ({module.__name__}.{name})"
+
+    def _stores(self, f: Any, code: types.CodeType) -> None:
+        for op, arg in operations(code):
+            if op in STORES:
+                of_global = "GLOBAL" in opcode.opname[op]
+                name = code.co_names[arg] if of_global else _free(code, arg)
+                if of_global or (name in code.co_freevars and name in f.__code__.co_freevars):
+                    self.reason = f"it changes {name!r}, which stands outside of it"
+
+
+def holds(text: str, things: tuple[Any, ...]) -> bool:
+    names = {f"x{k}": x for k, x in enumerate(things)}
+    return bool(eval(text.format(*names), names))
+
+
+def _free(code: types.CodeType, arg: int) -> str:
+    """The name of a cell by its number, which counts local variables too from Python 3.11 on."""
+    cells = (*code.co_cellvars, *code.co_freevars)
+    if sys.version_info >= (3, 11):
+        cells = (*code.co_varnames, *[c for c in code.co_cellvars if c not in code.co_varnames], *code.co_freevars)
+    return cells[arg] if arg < len(cells) else ""
+
+
+def operations(code: types.CodeType) -> Iterator[tuple[int, int]]:
+    """Operations of a code object with their arguments."""
+    more = 0
+    for op, arg in zip(code.co_code[::2], code.co_code[1::2]):
+        arg |= more
+        more = arg << 8 if op == opcode.EXTENDED_ARG else 0
+        yield op, arg
+
+
+def of_chance(x: Any) -> bool:
+    """Whether x is a function that gives something else each time: random numbers, the time."""
+    owner = getattr(x, "__self__", None)
+    return callable(x) and (
+        isinstance(owner, random.Random | np.random.RandomState | np.random.Generator)
+        or getattr(x, "__module__", None) in ("random", "numpy.random", "time", "secrets", "uuid")
+    )
+
+
+def own(x: Any) -> bool:
+    """Whether a function, class or module is the user's, not a library's that keeps what it is."""
+    if isinstance(x, types.FunctionType):  # whose __module__ may be that of another, which it wraps
+        name = x.__globals__.get("__name__", "")
+    else:
+        name = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None) or ""
+    return name.partition(".")[0] not in LIBRARIES
+
+
+def snapshot(x: Any, depth: int = 3) -> Any:
+    """What a container or an instance holds: numbers and text by value, small arrays by content, others by identity."""
+    if isinstance(x, NUMBERS) or x is None:
+        return x
+    if isinstance(x, np.ndarray):
+        return id(x), x.tobytes() if x.size <= SMALL and x.dtype != object else None
+    if depth and isinstance(x, dict):
+        return id(x), tuple([(k, snapshot(v, depth - 1)) for k, v in x.items()])
+    if depth and isinstance(x, list | tuple):
+        return id(x), tuple([snapshot(v, depth - 1) for v in x])
+    if depth and own(type(x)) and hasattr(x, "__dict__") and not isinstance(x, type | types.FunctionType):
+        return id(x), tuple([(k, snapshot(v, depth - 1)) for k, v in vars(x).items()])
+    return id(x)

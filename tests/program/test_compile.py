@@ -1,0 +1,450 @@
+"""`dd.compile`: what programs serve, what they leave to the function itself, and what they look like."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib.util
+import pickle
+import random
+import sys
+import threading
+import time
+import tracemalloc
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dualdiff as dd
+
+GLOBAL = 2.0
+TABLE = {"k": 3.0}
+ARRAY = np.array([1.0, 2.0, 3.0])
+
+
+def rosenbrock(x: Any) -> Any:
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def robertson(t: Any, y: Any) -> Any:
+    slow, back, fast = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+    return np.array([back - slow, slow - back - fast, fast])
+
+
+def served(compiled: Any, *args: Any) -> Any:
+    """The result of a call that a program must serve: the function itself does not run."""
+    g, compiled._g = compiled._g, None
+    try:
+        return compiled(*args)
+    finally:
+        compiled._g = g
+
+
+def ready(g: Any, *calls: Any) -> Any:
+    """A compiled function that has been called so."""
+    compiled = dd.compile(g)
+    for args in calls:
+        compiled(*args)
+    return compiled
+
+
+# ---------------------------------------------------------------- what programs serve
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("n", [3, 50, 300])
+def test_gradient(mode: str, n: int) -> None:
+    g = dd.gradient(rosenbrock, mode=mode)
+    x = np.linspace(-1, 2, n)
+    compiled = ready(g, (x,), (x + 0.1,))
+    np.testing.assert_allclose(served(compiled, x + 0.2), g(x + 0.2), rtol=1e-12)
+
+
+def test_transforms_of_all_kinds() -> None:
+    A = np.array([[2.0, 1.0], [0.5, 3.0]])
+
+    def f(x: Any) -> Any:
+        return np.tanh(A @ x) * x[::-1]
+
+    functions: list[Any] = [
+        dd.jacobian(f),
+        dd.jacobian(f, mode="reverse"),
+        dd.jacobian(f, chunk_size=1),
+        dd.value_and_jacobian(f),
+        dd.hessian(rosenbrock),
+        dd.value_and_gradient(rosenbrock),
+        lambda x: dd.hvp(rosenbrock, x, x),
+        lambda x: dd.vjp(f, x)[1](x),
+        lambda x: dd.jvp(f, (x,), (x,)),
+        lambda x: dd.taylor(f, x, 3, direction=x),
+        dd.divergence(f),
+        f,
+    ]
+    x = np.array([0.3, -0.4])
+    for g in functions:
+        compiled = ready(g, (x,), (1.1 * x,))
+        got, due = served(compiled, 1.3 * x), g(1.3 * x)
+        for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (got, due))):
+            assert type(a) is type(b)
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_containers_and_keywords() -> None:
+    def loss(parameters: Any, x: Any, scale: Any = 1.0) -> Any:
+        return np.sum((parameters["w"] @ x + parameters["b"]) ** 2) * scale
+
+    p = {"w": np.arange(6.0).reshape(2, 3), "b": np.ones(2)}
+    g = dd.gradient(loss)
+    compiled = ready(g, (p, np.ones(3)), (p, np.arange(3.0)))
+    got, due = served(compiled, p, np.array([1.0, 0.0, 2.0])), g(p, np.array([1.0, 0.0, 2.0]))
+    assert got.keys() == due.keys()
+    np.testing.assert_allclose(got["w"], due["w"])
+    np.testing.assert_allclose(compiled(p, np.ones(3), scale=2.0)["b"], g(p, np.ones(3), scale=2.0)["b"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+def test_other_types_stay(dtype: Any) -> None:
+    g = dd.jacobian(lambda x: x**2 * x[::-1])
+    x = np.array([0.5, 1.5, 2.0], dtype)
+    compiled = ready(g, (x,), (x + x,))
+    got = served(compiled, x * x)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, g(x * x), rtol=1e-6)
+
+
+def test_other_shapes_and_types_are_recorded_anew() -> None:
+    compiled = dd.compile(dd.gradient(rosenbrock))
+    for x in (np.ones(3), np.ones(4), np.ones(3, np.float32), np.array([1, 2])):
+        np.testing.assert_array_equal(compiled(x), dd.gradient(rosenbrock)(x))
+    assert compiled.report.count("1 program") == 4
+
+
+def test_arguments_by_value() -> None:
+    compiled = dd.compile(lambda x, n, kind: x**n if kind == "power" else n * x)
+    for _ in range(2):
+        assert [compiled(2.0, n, kind) for n in (2, 3) for kind in ("power", "factor")] == [4.0, 4.0, 8.0, 6.0]
+    assert served(compiled, 3.0, 2, "power") == 9.0
+
+
+def test_results_are_new_and_arguments_stay() -> None:
+    x = np.array([1.0, 2.0])
+    compiled = ready(dd.jacobian(lambda x: x * 1.0), (x,), (2 * x,))
+    first = compiled(x)
+    first[:] = 7
+    np.testing.assert_array_equal(compiled(x), np.eye(2))
+    same = ready(lambda x: x, (x,), (2 * x,))
+    result = same(x)
+    result[0] = 5
+    assert x[0] == 1.0
+    constant = ready(lambda x: (ARRAY, x[0]), (x,), (2 * x,))
+    constant(x)[0][0] = 9
+    assert ARRAY[0] == 1.0
+
+
+# ---------------------------------------------------------------- branches and what is not finite
+
+
+def test_branches_are_paths() -> None:
+    def f(x: Any) -> Any:
+        if x < 0:
+            return -x
+        return x**3 if x > 2 else np.sin(x)
+
+    g, compiled = dd.derivative(f), dd.compile(dd.derivative(f))
+    for x in [-1.0, 1.0, 3.0] * 2 + list(np.random.default_rng(0).uniform(-5, 5, 200)):
+        assert compiled(x) == pytest.approx(g(x), rel=1e-14)
+    assert "3 programs" in compiled.report
+    assert served(compiled, -0.5) == -1.0
+    assert served(compiled, 4.0) == 48.0
+
+
+def test_loops_that_end_elsewhere() -> None:
+    def steps(x: Any) -> Any:
+        while x < 100:
+            x = x * x + 1
+        return x
+
+    g, compiled = dd.derivative(steps), dd.compile(dd.derivative(steps))
+    for x in np.linspace(0.1, 120, 60):
+        assert compiled(float(x)) == pytest.approx(g(float(x)), rel=1e-13)
+
+
+def test_too_many_paths_run_as_they_are() -> None:
+    def f(x: Any) -> Any:
+        return x * int(x)
+
+    compiled = dd.compile(dd.derivative(f))
+    assert [compiled(k + 0.5) for k in range(20)] == list(range(20))
+    assert "more than 8 paths" in compiled.report
+
+
+def test_masks_and_orders_are_computed_again() -> None:
+    def f(x: Any) -> Any:
+        return np.sort(np.where(x > 0.5, x**2, np.sin(x)))[::-1] * np.max(x) + x[np.argsort(x)]
+
+    g, compiled, rng = dd.jacobian(f), dd.compile(dd.jacobian(f)), np.random.default_rng(1)
+    for _ in range(30):
+        x = rng.uniform(-1, 2, 5)
+        np.testing.assert_allclose(compiled(x), g(x), rtol=1e-12, atol=1e-14)
+    served(compiled, x)
+
+
+def test_what_is_not_finite_is_the_functions_own() -> None:
+    g = dd.jacobian(np.sqrt)
+    compiled = dd.compile(g)
+    with np.errstate(all="ignore"):
+        for x in ([1.0, 4.0], [0.0, 4.0], [2.0, 3.0], [-1.0, 4.0], [np.inf, 1.0], [4.0, 9.0]):
+            np.testing.assert_array_equal(compiled(np.array(x)), g(np.array(x)))
+    h = ready(dd.derivative(lambda x: np.exp(x) / x), (1.0,), (2.0,))
+    with np.errstate(all="ignore"):
+        for x in (0.0, 1000.0, -1000.0, np.nan, np.inf):
+            np.testing.assert_array_equal(h(x), dd.derivative(lambda x: np.exp(x) / x)(x))
+
+
+def test_nan_in_maximum_stays() -> None:
+    f = lambda x: np.maximum(x[0], x[1]) * np.minimum(x[0], 3.0)
+    compiled = ready(f, (np.array([1.0, 2.0]),), (np.array([1.5, 2.0]),))
+    assert np.isnan(compiled(np.array([np.nan, 1.0])))
+    assert np.isnan(compiled(np.array([1.0, np.nan])))
+
+
+def test_kink_modes_run_as_they_are() -> None:
+    compiled = ready(dd.derivative(lambda x: abs(x)), (1.0,), (2.0,))
+    with dd.kinks("raise"), pytest.raises(dd.KinkError):
+        compiled(0.0)
+
+
+# ---------------------------------------------------------------- surroundings
+
+
+def test_globals_closures_defaults_and_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = 5.0
+    weights = np.array([1.0, 2.0])
+
+    class Model:
+        def __init__(self) -> None:
+            self.gain = 1.0
+
+        def run(self, x: Any) -> Any:
+            return self.gain * x
+
+    model = Model()
+
+    def f(x: Any, *, power: Any = 2) -> Any:
+        return GLOBAL * x[0] ** power + inner * x[1] + TABLE["k"] * x[0] + weights @ x + model.run(x)[1]
+
+    g, x = dd.gradient(f), np.array([1.0, 2.0])
+    compiled = dd.compile(g)
+
+    def check() -> None:
+        for scale in (1.0, 1.5, 2.0):
+            np.testing.assert_allclose(compiled(scale * x), g(scale * x), rtol=1e-13)
+
+    check()
+    monkeypatch.setattr(sys.modules[__name__], "GLOBAL", 7.0)
+    check()
+    inner = 6.0
+    check()
+    monkeypatch.setitem(TABLE, "k", 4.0)
+    check()
+    weights[0] = 10.0
+    check()
+    model.gain = 3.0
+    check()
+    f.__kwdefaults__["power"] = 3  # type: ignore[index]
+    check()
+    served(compiled, x)
+
+
+def test_functions_that_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = ready(dd.derivative(lambda x: helper(x)), (1.0,), (2.0,))
+    assert compiled(3.0) == 6.0
+    monkeypatch.setattr(sys.modules[__name__], "helper", np.sin)
+    assert compiled(0.0) == 1.0
+
+
+def helper(x: Any) -> Any:
+    return x * x
+
+
+def test_what_changes_all_the_time_runs_as_it_is() -> None:
+    calls: list[int] = []
+
+    def f(x: Any) -> Any:
+        calls.append(1)
+        return x * len(calls)
+
+    compiled = dd.compile(f)
+    assert [compiled(1.0) for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0][: 0] + [float(k) for k in _counted(5)]
+    assert "outside of it" in compiled.report
+
+
+def _counted(n: int) -> list[int]:
+    """The first call runs once more, to be written down; the others once each."""
+    return [1, *range(3, n + 2)]
+
+
+NOISE = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("f", "reason"),
+    [
+        (lambda x: x + np.random.rand(), "random"),
+        (lambda x: x + NOISE.normal(), "random"),
+        (lambda x: x + random.random(), "random"),
+        (lambda x: x + time.time(), "time"),
+        (lambda x: print(x) or x, "print"),  # type: ignore[func-returns-value]
+        (lambda x: x * float(x), "float()"),
+        (lambda x: x + np.asarray(x), "NumPy's own"),
+    ],
+)
+def test_what_cannot_be_written_down(f: Any, reason: str) -> None:
+    compiled = dd.compile(f)
+    for _ in range(2):
+        assert compiled(np.float64(1.5)) is not None
+    assert compiled.source == ""
+    assert reason in compiled.report
+
+
+def test_report_names_the_line() -> None:
+    compiled = dd.compile(lambda x: x * float(x))
+    compiled(2.0)
+    assert f"{Path(__file__).name}:" in compiled.report
+
+
+def test_a_second_look_finds_what_is_random(recwarn: pytest.WarningsRecorder) -> None:
+    numbers = iter(range(1, 100))
+    compiled = dd.compile(lambda x: x * next(numbers))
+    compiled(1.0)
+    compiled(2.0)
+    assert "program" not in compiled.report or "another result" in compiled.report
+
+
+# ---------------------------------------------------------------- use
+
+
+def test_errors_come_out_as_they_are() -> None:
+    compiled = dd.compile(dd.derivative(lambda x: [1, 2][5] * x))
+    for _ in range(3):
+        with pytest.raises(IndexError):
+            compiled(1.0)
+    with pytest.raises(TypeError, match="compile: the first argument must be a function, not int"):
+        dd.compile(3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="call the function first"):
+        dd.compile(np.sin).save("nowhere.py")
+
+
+def test_nesting() -> None:
+    f = dd.compile(lambda x: x**3)
+    assert f(2.0) == 8.0
+    assert dd.derivative(f)(2.0) == 12.0
+    twice = dd.compile(dd.compile(dd.derivative(f)))
+    assert [twice(x) for x in (1.0, 2.0, 3.0)] == [3.0, 12.0, 27.0]
+
+
+def test_methods_and_partials() -> None:
+    class Law:
+        k = 2.0
+
+        @functools.partial(dd.compile)
+        def force(self, x: Any) -> Any:
+            return self.k * x
+
+    assert Law().force(3.0) == 6.0
+    assert ready(dd.derivative(functools.partial(np.power, 2.0)), (3.0,), (2.0,))(1.0) == pytest.approx(2 * np.log(2))
+
+
+def test_pickling() -> None:
+    compiled = pickle.loads(pickle.dumps(dd.compile(rosenbrock)))
+    assert compiled(np.array([1.0, 2.0])) == 100.0
+
+
+def test_threads() -> None:
+    g = dd.jacobian(robertson, 1)
+    compiled = dd.compile(g)
+    wrong = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(50):
+            y = rng.uniform(0, 1, 3)
+            if not np.allclose(compiled(0.0, y), g(0.0, y)):
+                wrong.append(y)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def test_memory_stays_flat() -> None:
+    compiled = ready(dd.jacobian(robertson, 1), (0.0, np.ones(3)), (1.0, np.zeros(3)))
+    y = np.array([0.1, 0.2, 0.3])
+    compiled(0.0, y)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(10_000):
+        compiled(0.0, y)
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 10_000
+
+
+# ---------------------------------------------------------------- text
+
+
+def test_source_is_what_one_would_write() -> None:
+    compiled = ready(dd.derivative(lambda x: x * np.sin(x) + np.exp(-x) / x), (1.0,))
+    assert compiled.source == SOURCE
+
+
+SOURCE = """\
+from math import cos, exp, sin
+
+
+def program(x):
+    v1 = exp(-x)
+    return sin(x) + cos(x) * x + (-(v1 / x) / x - v1 * (1 / x))"""
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_saved_modules_need_numpy_alone(big: bool, tmp_path: Path) -> None:
+    n = 40 if big else 3
+    W = np.random.default_rng(0).normal(size=(n, n))
+    g = dd.jacobian(lambda x: np.tanh(W @ x))
+    x = np.linspace(0, 1, n)
+    compiled = ready(g, (x,))
+    path = tmp_path / "program.py"
+    compiled.save(path)
+    assert "dualdiff" not in path.read_text().replace("Generated by dualdiff", "")
+    spec = importlib.util.spec_from_file_location("program", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    np.testing.assert_allclose(module.program(2 * x), g(2 * x), rtol=1e-10)
+    assert f"({n},)" in module.program.__doc__
+
+
+def test_saved_modules_refuse_other_paths(tmp_path: Path) -> None:
+    compiled = ready(dd.derivative(lambda x: x**2 if x > 0 else -x), (1.0,))
+    compiled.save(tmp_path / "positive.py")
+    scope: dict[str, Any] = {}
+    exec((tmp_path / "positive.py").read_text(), scope)
+    assert scope["program"](3.0) == 6.0
+    with pytest.raises(ValueError, match="another path"):
+        scope["program"](-3.0)
+
+
+def test_no_warnings_but_the_functions_own() -> None:
+    compiled = ready(dd.jacobian(lambda x: np.sqrt(x)), (np.array([1.0, 2.0]),), (np.array([1.0, 3.0]),))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(compiled(np.array([0.0, 4.0])), [[np.inf, 0], [0, 0.25]])
