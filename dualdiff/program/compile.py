@@ -105,7 +105,7 @@ class Compiled:
             functools.update_wrapper(self, g, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs and not (kinks.active and kinks.watching()):
+        if not kwargs and not kinks.active:
             for program in self._current:
                 try:
                     result = program(*args)

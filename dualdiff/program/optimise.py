@@ -108,8 +108,8 @@ class Optimised:
         if function in OF_SHAPE:
             args = (step.value, *args[1:])
         operands = list(refs((args, kwargs)))
-        if not operands:
-            return step.value
+        if not operands and (function is not scatter or not np.any(step.value)):
+            return step.value  # of a few numbers put into zeros, where they go says more
         if any(self.owner(r) in self.written for r in operands):
             owner = None if step.owner == k else self.owner(self.known[step.owner])
             return self._append(step, function, args, kwargs, owner)
@@ -138,11 +138,12 @@ class Optimised:
         """What gives the same numbers with less work, or None."""
         y, x = step.value, args[0]
         if function in COPIES or (function is method and args[1] in COPY_METHODS):
-            return self._same(x, y)
+            same = self._same(x, y)
+            return self._moved(function, args, kwargs, y) if same is None else same
         if function is np.conjugate or (function is method and args[1] in ("conj", "conjugate")):
             return None if np.iscomplexobj(y) else self._same(x, y)
         if function is operator.getitem:
-            if args[1] is Ellipsis or (isinstance(args[1], tuple) and not args[1]):
+            if args[1] is Ellipsis or (type(args[1]) is tuple and set(map(type, args[1])) <= {type(Ellipsis)}):
                 return self._same(x, y)
             if isinstance(args[1], int) and args[1] == 0 and isinstance(x, Ref):
                 inner = self.steps[x.step]
@@ -150,18 +151,22 @@ class Optimised:
                     return self._same(inner.args[0], y)
         if function is reduced and args[0] is np.add and kwargs.get("axis") == ():
             return self._same(args[2], y)
-        moved = self._moved(function, args, kwargs, y)
-        if moved is not None:
-            return moved
+        if function is np.transpose:
+            return self._moved(function, args, kwargs, y)
+        if function is scatter:
+            return self._composed(y, *args)
         if kwargs or not isinstance(function, np.ufunc):
             return None
         if function is np.negative and isinstance(x, Ref):
             inner = self.steps[x.step]
             if inner.function is np.negative:
                 return inner.args[0]
+            if inner.function is np.multiply and not inner.kwargs and isinstance(inner.args[0], float):
+                return self._apply(np.multiply, y, -inner.args[0], inner.args[1])
             if inner.function is scatter:
                 t = inner.args[0]
-                return self._apply(scatter, y, self._apply(np.negative, -self.value(t), t), *inner.args[1:])
+                minus = self._apply(np.negative, -self.value(t), t) if isinstance(t, Ref) else -t
+                return self._apply(scatter, y, minus, *inner.args[1:])
         if function is np.positive:
             return self._same(x, y)
         return self._arithmetic(step, function, *args) if len(args) == 2 else None
@@ -172,6 +177,8 @@ class Optimised:
         if kwargs or not isinstance(x, Ref):
             return None
         inner = self.steps[x.step]
+        if function is np.transpose and _axes(args, np.ndim(y)) == tuple(range(np.ndim(y))):
+            return self._same(x, y)
         if function is np.reshape and inner.function is np.reshape and not inner.kwargs:
             base = inner.args[0]
             return base if self._same(base, y) is not None else self._once_of(np.reshape, y, base, np.shape(y))
@@ -180,6 +187,20 @@ class Optimised:
             order = tuple([_axes(inner.args, n)[k] for k in _axes(args, n)])
             return base if order == tuple(range(n)) else self._once_of(np.transpose, y, base, order)
         return None
+
+    def _composed(self, y: Any, t: Any, numbers: Any, shape: Any) -> Any:
+        """Elements put to places of what was put to places itself, at once."""
+        inner = self.steps[t.step] if isinstance(t, Ref) else None
+        if inner is not None and inner.function is np.reshape and isinstance(inner.args[0], Ref):
+            inner = self.steps[inner.args[0].step]
+        if inner is None or inner.function is not scatter or isinstance(numbers, Ref) or isinstance(inner.args[1], Ref):
+            return None
+        u, first, of = inner.args
+        alike = np.shape(self.value(u)) == np.shape(first) and np.shape(self.value(t)) == np.shape(numbers)
+        if not alike or math.prod(of) != np.size(numbers):
+            return None  # in many directions
+        both = np.where(first > 0, np.ravel(numbers)[first - 1], 0)
+        return self._once(Step(scatter, (u, both, shape), {}, y, -2), scatter, (u, both, shape), {})
 
     def _once_of(self, function: Any, value: Any, x: Any, *more: Any) -> Any:
         return self._once(Step(function, (x, *more), {}, value, -2), function, (x, *more), {}, x)
@@ -226,7 +247,10 @@ class Optimised:
             if inner is not None and self._same(inner, self.value(n)) is not None:
                 return self._apply(np.negative, y, self._apply(np.multiply, y, *((inner, x) if n is a else (x, inner))))
             k, inner = self._power_of_two(n)
-            if k is not None and (not isinstance(x, Ref) or self._power_of_two(x)[0] is None):
+            if k is not None:
+                j, other = self._power_of_two(x)
+                if j is not None:
+                    return self._apply(np.multiply, y, float(k * j), self._apply(np.multiply, y, inner, other))
                 c = uniform(x)
                 if c is not None and self._same(inner, y) is not None:
                     return self._apply(np.multiply, y, float(k * c), inner)
@@ -260,6 +284,8 @@ class Optimised:
         v = self.value(x)
         same = np.shape(v) == np.shape(y) and np.result_type(v) == np.result_type(y)
         same = same and (isinstance(v, np.ndarray | np.generic) or not isinstance(y, np.ndarray | np.generic))
+        if same and isinstance(v, np.ndarray) and isinstance(y, np.ndarray) and v.size > 1:
+            same = v.strides == y.strides  # by which a later reshape is a view or a copy
         return x if same and self.owner(x) not in self.written else None
 
     # ------------------------------------------------------------ dead steps

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tangents import scatter
-from .optimise import CONSTANT, Optimised, refs
+from .optimise import CONSTANT, Optimised, refs, uniform
 from .recording import Ref, Step, argument, decided, item, method, reduced
 
 # How tightly what was written holds together: a name or call, a power, a sign, a product, a sum, a comparison.
@@ -33,6 +33,8 @@ OPERATORS = {
     np.equal: ("==", COMPARISON),
     np.not_equal: ("!=", COMPARISON),
 }
+VIEWS = {operator.getitem, np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.squeeze, np.expand_dims}
+VIEWS |= {np.broadcast_to, np.real, np.imag, np.diagonal, np.asarray, np.ascontiguousarray, np.flip, item, method}
 SIGNS = {np.negative: "-", np.positive: "+", np.invert: "~"}
 MODULES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft}
 
@@ -107,17 +109,26 @@ class Arrays:
         self.given = {k for k, s in enumerate(program.steps) if s.function is argument}
         self.cost = sum(s.function is not argument for s in program.steps)
 
+    def root(self, x: Any) -> int:
+        """The step that made the memory which a result may be a view of."""
+        while isinstance(x, Ref) and self.program.steps[x.step].function in VIEWS:
+            x = self.program.steps[x.step].args[0]
+        return self.program.owner(x)
+
     def written(self, k: int, due: Any) -> tuple[str, str | None]:
         """The text of a leaf of the result, which is memory of its own, and of what is to be looked at."""
         program = self.program
         x = program.results[k]
         text, v, owner = self.text(x), program.value(x), program.owner(x)
         if isinstance(due, np.ndarray):
+            root = self.root(x)
             if not isinstance(v, np.ndarray):
                 text = f"np.array({text})"
-            elif not isinstance(x, Ref) or owner in self.given or owner != x.step:
+            elif root in self.given or owner in self.given or owner == CONSTANT:
                 text = f"{text}.copy()"
-            self.given.add(owner)
+            elif not v.flags.c_contiguous and due.flags.c_contiguous:
+                text = f"np.ascontiguousarray({text})"
+            self.given |= {owner, root}
         elif type(due) in (float, complex, int, bool) and type(v) is not type(due):
             text = f"{type(due).__name__}({text})"
         looked = isinstance(x, Ref) and (hasattr(due, "indices") or np.result_type(due).kind in "fc")
@@ -250,7 +261,8 @@ class Arrays:
 
     def scattered(self, k: int, s: Step) -> str:
         """New zeros with elements put to static places."""
-        self.settle(s.args[0].step)
+        for r in refs(s.args[0]):
+            self.settle(r.step)
         name = self.assign(k, f"np.zeros({self.text(s.value.shape)}, {self.text(s.value.dtype)})")
         self.covered[name] = np.zeros(math.prod(s.args[2]), bool)
         self.put(name, s, "=")
@@ -259,39 +271,48 @@ class Arrays:
     def put(self, name: str, s: Step, sign: str) -> None:
         """Elements put to their places in an array, or with `+=` added."""
         t, numbers, shape = s.args
-        self.settle(t.step)
-        inner = self.program.steps[t.step]
-        if inner.function is np.negative and sign != "=" and not self.texts[t.step][0].isidentifier():
-            t, sign = inner.args[0], "-=" if sign == "+=" else "+="
+        if isinstance(t, Ref):
+            self.settle(t.step)
+            inner = self.program.steps[t.step]
+            if inner.function is np.negative and sign != "=" and not self.texts[t.step][0].isidentifier():
+                t, sign = inner.args[0], "-=" if sign == "+=" else "+="
+        elif uniform(t) is not None:
+            t = np.asarray(uniform(t))
         lead = s.value.shape[: s.value.ndim - len(shape)]
         flat = f"{name}.reshape({self.text((*lead, -1))})" if len(shape) != 1 else name
         colon = ":, " if lead else ""
-        alike = np.ndim(numbers) == 1
-        text = self.text(t, ANY) if alike else f"{self.text(t)}.reshape({self.text((*lead, -1))})"
+        whole = np.ravel(numbers) > 0
+        alike = np.ndim(numbers) == 1 or np.ndim(self.program.value(t)) == 0
+        text = self.text(t, ANY if alike and whole.all() else ATOM)
+        text = text if alike else f"{text}.reshape({self.text((*lead, -1))})"
         places = np.ravel(numbers) - 1
         inside = places >= 0
         if not inside.all():
-            text, places = f"({text})[{colon}{self.places(np.flatnonzero(inside))}]", places[inside]
+            places = places[inside]
+            if np.ndim(self.program.value(t)):
+                text = f"{text}[{colon}{self.places(np.flatnonzero(inside))}]"
         if len(np.unique(places)) < len(places):
             self.covered.pop(name, None)
             call = "np.subtract.at" if sign == "-=" else "np.add.at"
             at = self.out.constant(places)
             self.out.lines.append(f"{call}({flat}, {f'(slice(None), {at})' if lead else at}, {text})")
         else:
-            free = name in self.covered and not self.covered[name][places].any()
-            if free:
+            free = not lead and name in self.covered and not self.covered[name][places].any()
+            if name in self.covered:
                 self.covered[name][places] = True
-                text = text if sign != "-=" else f"-({text})"
+            text = f"-({text})" if free and sign == "-=" else text
             self.out.lines.append(f"{flat}[{colon}{self.places(places)}] {'=' if free else sign} {text}")
 
     def merged(self, k: int, s: Step) -> bool:
         """A sum or difference whose second part is elements put to places of zeros: these go into the first part."""
-        if s.function not in (np.add, np.subtract) or s.kwargs or not all(isinstance(x, Ref) for x in s.args):
+        if s.function not in (np.add, np.subtract) or s.kwargs:
             return False
+        if not all(isinstance(x, Ref) for x in s.args):
+            return self.merged_constant(k, s)
         a, b = s.args[0].step, s.args[1].step
         if s.function is np.add and b not in self.waiting:
             a, b = b, a
-        shapes = {self.program.steps[j].value.shape for j in (a, b) if hasattr(self.program.steps[j].value, "shape")}
+        shapes = {np.shape(self.program.steps[j].value) for j in (a, b)}
         if b not in self.waiting or shapes != {s.value.shape} or a == b:
             return False
         if s.value.ndim != 1 and a not in self.waiting and a not in self.sums:
@@ -302,9 +323,21 @@ class Arrays:
             name = self.texts[a][0]
         else:
             text, level = self.texts[a]
-            name = self.assign(a, text if level != ATOM else f"{text}.copy()")
+            name = self.assign(k, text if level != ATOM else f"{text}.copy()")
         self.put(name, self.waiting.pop(b), "+=" if s.function is np.add else "-=")
         self.texts[k] = name, ATOM
+        self.sums.add(k)
+        return True
+
+    def merged_constant(self, k: int, s: Step) -> bool:
+        """The same of a constant array, of which the program fills a copy."""
+        c, b = s.args if isinstance(s.args[1], Ref) else s.args[::-1]
+        waits = isinstance(b, Ref) and b.step in self.waiting
+        if s.function is not np.add or not waits or np.shape(c) != np.shape(s.value):
+            return False
+        name = self.assign(k, f"{self.text(c)}.copy()")
+        self.covered[name] = np.ravel(c) != 0
+        self.put(name, self.waiting.pop(b.step), "+=")
         self.sums.add(k)
         return True
 

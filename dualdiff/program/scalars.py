@@ -66,6 +66,7 @@ TEXTS |= {np.logical_not: lambda x: (f"not {bracketed(x, COMPARISON)}", ANY)}
 TEXTS |= {np.bitwise_and: TEXTS[np.logical_and], np.bitwise_or: TEXTS[np.logical_or], np.invert: TEXTS[np.logical_not]}
 TEXTS |= {float: calls("float")}
 TEXTS |= {np.sign: lambda x: (f"(({x[0]} > 0.0) - ({x[0]} < 0.0)) + 0.0 * ({x[0]})", SUM)}
+BOOLS = {*COMPARE, np.logical_and, np.logical_or, np.logical_not, np.bitwise_and, np.bitwise_or, np.invert}
 NAMED = {np.absolute, np.maximum, np.minimum, np.sign}  # which need names for their operands
 
 # Functions that only move elements, or add and multiply them, so that objects serve as well.
@@ -154,6 +155,10 @@ class Scalars:
                 return b if _is(a, 1) else a
             if _is(a, -1) or _is(b, -1):
                 return self.apply(np.negative, b if _is(a, -1) else a)
+            for c, x in ((a, b), (b, a)):
+                k, u = self.factored(x)
+                if k is not None and isinstance(c, int | float) and any(abs(math.frexp(n)[0]) == 0.5 for n in (c, k)):
+                    return self.apply(np.multiply, k * c, u)  # exact: one of them is a power of two
             for x, y in ((a, b), (b, a)):
                 n = self.negated(x)
                 if n is not None:
@@ -188,6 +193,12 @@ class Scalars:
         if function not in TEXTS:
             raise Unsuited(getattr(function, "__name__", "?"))
         return self.symbol(function, xs)
+
+    def factored(self, x: Any) -> tuple[Any, Any]:
+        """k and u where x is k * u, with a number k; else None."""
+        function, operands = self.made[x.at] if isinstance(x, Symbol) else (None, ())
+        first = function is np.multiply and isinstance(operands[0], int | float)
+        return (operands[0], operands[1]) if first else (None, None)
 
     def negated(self, x: Any) -> Any:
         if not isinstance(x, Symbol):
@@ -240,7 +251,7 @@ class Scalars:
         if function is np.asarray:
             return np.asarray(args[0], object)
         if function is scatter:
-            return self.scattered(args[0], s.args[1], v.shape)
+            return self.scattered(self.as_float(args[0], s.args[0]), s.args[1], v.shape)
         if function is method and args[1] in METHODS:
             x = np.asarray(args[0], object)
             return x.copy() if args[1] == "astype" else getattr(x, args[1])(*args[2:], **kwargs)
@@ -313,7 +324,7 @@ class Scalars:
                 for x in operands:
                     if isinstance(x, Symbol):
                         uses[x.at] = uses.get(x.at, 0) + 1 + (function in NAMED)
-        self.cost = sum(1 for k in uses if self.made[k][1])
+        self.cost = sum(1 for k in uses if self.made[k][1]) + sum(np.size(r) for r in self.results)
         if self.cost > OPERATIONS:
             raise Unsuited("too many operations")
         self.texts: dict[int, tuple[str, int]] = {}
@@ -336,10 +347,15 @@ class Scalars:
     def text(self, x: Any) -> tuple[str, int]:
         return self.texts[x.at] if isinstance(x, Symbol) else number_text(x)
 
+    def is_bool(self, x: Any) -> bool:
+        return isinstance(x, bool) or (isinstance(x, Symbol) and self.made[x.at][0] in BOOLS)
+
     def written(self, k: int, due: Any) -> tuple[str, str | None]:
         """The text of a leaf of the result, and of a number that is finite if all its elements are."""
         elements = np.ravel(np.asarray(self.results[k], object))
         texts = [self.text(v) for v in elements]
+        if np.result_type(due).kind == "f":  # a truth value that was multiplied by 1
+            texts = [calls("float")(t) if self.is_bool(v) else t for t, v in zip(texts, elements)]
         varying = [bracketed(t, PRODUCT) for t, v in zip(texts, elements) if isinstance(v, Symbol)]
         tested = " + ".join(varying) if varying and np.result_type(due).kind == "f" else None
         if not isinstance(due, np.ndarray):

@@ -15,9 +15,9 @@ from ..core.kinks import lexicographic
 from ..core.making import numeric, wrap
 from ..core.number import Number, end, leaked, start
 from ..core.pytree import flatten
-from ..core.values import dtype_of, is_array, is_complex, plain, shape_of, size_of
+from ..core.values import dtype_of, is_array, is_complex, optimistic, plain, shape_of, size_of
 from ..spaces.rowlocal import RowLocal
-from ..spaces.selection import Space
+from ..spaces.selection import SHORT, Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array
@@ -189,7 +189,8 @@ def forward_columns(
     some too large.
     """
     n = sum(call.widths)
-    if chunk_size is None and n > SMALL and executor is None:
+    most = 1 if any(optimistic(plain(x)) for x in call.leaves) else SMALL  # what is recorded is no Python loop later
+    if chunk_size is None and n > most and executor is None:
         try:
             values, ts, rebuild = local_sweep(call)
             return values, [with_directions(t, v, n) if t is None else t for t, v in zip(ts, values)], rebuild
@@ -229,7 +230,8 @@ def forward_pass(call: Call, start: int, stop: int) -> tuple[Any, list[Any]]:
 def local_sweep(call: Call, keep: bool = False) -> tuple[list[Any], list[Any], Any]:
     """Values and row-local tangents of f's result, and rebuild; with `keep` they stay so as long as they can."""
     dtype = np.result_type(np.float16, *[dtype_of(x).type(0).real.dtype for x in call.leaves])
-    space = Space(sum(call.widths), dtype, keep)
+    short = 0 if any(optimistic(plain(x)) for x in call.leaves) else SHORT
+    space = Space(sum(call.widths), dtype, keep, short)
     seeds, at = [], 0
     for x in call.leaves:
         shape, terms = shape_of(x), []

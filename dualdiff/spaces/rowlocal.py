@@ -33,7 +33,6 @@ Piece = tuple[Any, Any, bool]  # a term, and whether nothing else uses the weigh
 DENSE_BYTES = 2**28  # what a tangent may take when it turns dense
 FEW = 32  # terms a sum may stay local with
 MANY = 8  # terms from which it is worth looking for those of different elements
-SHORT = 2000  # directions up to which single elements are dense at once: Python loops are faster so
 
 
 class RowLocal(Structured):
@@ -81,7 +80,7 @@ class RowLocal(Structured):
         terms = [(move(s), space.weight(move(full_weight(w, shape))) if ndim(w) else w) for s, w in self.terms]
         if not terms:
             return RowLocal(space, np.shape(move(space.none(shape))), [])
-        element = isinstance(terms[0][0], np.generic) and space.n <= SHORT and not space.keep
+        element = isinstance(terms[0][0], np.generic) and space.n <= space.short and not space.keep
         if element and all(type(w) in _NUMBERS for _, w in terms):
             out = np.zeros(space.n + 1, np.result_type(space.dtype, *[w for _, w in terms]))
             for s, w in terms:
@@ -248,7 +247,8 @@ class RowLocal(Structured):
         if shape and not final and prod(shape) * n * 8 > DENSE_BYTES:
             raise structure_lost(prod(shape), n)
         if not all(in_memory(w) for _, w in terms):
-            return sum(_placed(self.space, shape, s, w) for s, w in terms)
+            constants_first = sorted(terms, key=lambda term: not in_memory(term[1]))
+            return sum(_placed(self.space, shape, s, w) for s, w in constants_first)
         dtype = _type(self.space, terms)
         out: Any = None
         for s, w in terms:

@@ -16,14 +16,16 @@ import numpy as np
 from ..core.errors import structure_lost
 from ..core.values import Shape, in_memory, shape_of
 
+SHORT = 2000  # directions up to which single elements are dense at once: Python loops are faster so
+
 
 class Space:
     """What the row-local tangents of one sweep share: the numbers of the n directions, and whether to stay sparse."""
 
-    __slots__ = ("dtype", "keep", "n", "numbers")
+    __slots__ = ("dtype", "keep", "n", "numbers", "short")
 
-    def __init__(self, n: int, dtype: Any = float, keep: bool = False) -> None:
-        self.n, self.dtype, self.keep = n, np.dtype(dtype), keep
+    def __init__(self, n: int, dtype: Any = float, keep: bool = False, short: int = SHORT) -> None:
+        self.n, self.dtype, self.keep, self.short = n, np.dtype(dtype), keep, short
         self.numbers = np.arange(1, n + 1, dtype=np.int32 if n < 2**31 - 1 else np.int64)
 
     def weight(self, w: Any) -> Any:

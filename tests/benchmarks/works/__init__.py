@@ -5,7 +5,7 @@ Every work is built for the tools given and at a size: `tiny` ones are for the t
 
 from __future__ import annotations
 
-from . import dense, overheads, scalars, sparse
+from . import dense, overheads, scalars, solves, sparse
 from .work import HAND, Build, Target, Work, wrong_answers
 
 __all__ = ["HAND", "WORKS", "Build", "Target", "Work", "wrong_answers"]
@@ -37,6 +37,13 @@ WORKS: dict[str, Build] = {
     "hessian100": dense.rosenbrock_hessian(100),
     "hvp1000": dense.rosenbrock_hvp(1000),
     "hvp1e6": dense.rosenbrock_hvp(1_000_000, Target(8, "f")),
+    "solve_robertson_lsoda": solves.chemistry("LSODA"),
+    "solve_robertson_radau": solves.chemistry("Radau"),
+    "solve_brusselator": solves.diffusion(),
+    "solve_fit": solves.fit(),
+    "solve_bratu": solves.bratu(),
+    "solve_rosenbrock5": solves.minimum(5),
+    "solve_rosenbrock30": solves.minimum(30),
     "few_rosenbrock": overheads.beside_batch(dense.rosenbrock(50)),
     "few_network": overheads.beside_batch(dense.network(50)),
     "few_burgers": overheads.beside_batch(sparse.burgers(50)),
