@@ -259,8 +259,16 @@ class _FixedModule(_Module):
         return found
 
 
+class _AnyArray(type):
+    """Stands for np.ndarray in `isinstance`, for arrays of any kind."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return is_array(x) and not isinstance(x, Number)
+
+
 _bodies = _Bodies(
-    {g: allocator(g, _room) for g in ALLOCATE + ALLOCATE_LIKE}
+    {np.ndarray: _AnyArray("ndarray", (), {})}
+    | {g: allocator(g, _room) for g in ALLOCATE + ALLOCATE_LIKE}
     | {g: converter(g, lambda made: made, _with_axes) for g in CONVERT}
     | {np.concatenate.__wrapped__: np.concatenate},  # type: ignore[attr-defined]  # which np.block calls directly
     lambda module: module.partition(".")[0] == "numpy",

@@ -33,7 +33,7 @@ from .table import (
     found,
 )
 from .tangents import Structured, gather, hush, unhush
-from .values import SCALARS, is_array, is_complex, is_view, plain
+from .values import SCALARS, is_array, is_complex, is_view, plain, to_array
 
 # ---------------------------------------------------------------- new arrays
 
@@ -74,7 +74,7 @@ def converted(function: Any, a: Any, dtype: Any = None, order: Any = None, **opt
         order = next((k for k in "CF" if any(str(r).upper().startswith(k) for r in wanted)), None)
     copy, x = options.get("copy", function is np.array or None), a
     if not isinstance(x, NumberArray):
-        x = a if is_array(a) or isinstance(a, Number) else np.asarray(a)
+        x = a if isinstance(a, Number) else to_array(a)
         if is_array(x) and x.dtype != object:
             if function is np.require:
                 return np.require(a, dtype, wanted or None)
@@ -205,7 +205,7 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     if dtype.kind == "O":
         return np.array(x)
     if dtype.kind not in "fc":
-        return np.asarray(plain(x)).astype(dtype)
+        return to_array(plain(x)).astype(dtype)
     if dtype.kind == "f" and x.dtype.kind == "c":
         raise TypeError("astype: complex to real would discard the imaginary part; write x.real")
     if x.dtype == dtype and (not copy or not isinstance(x, NumberArray)):
@@ -317,7 +317,7 @@ def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
     if function in PLAIN:
         return getattr(function, method)(*map(plain, inputs), **options)
     if method == "outer" and len(inputs) == 2:
-        a, b = (x if isinstance(x, Number) else np.asarray(x) for x in inputs)
+        a, b = (x if isinstance(x, Number) else to_array(x) for x in inputs)
         return function(np.reshape(a, a.shape + (1,) * b.ndim), b, **options)
     known = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(function)
     if known is None or len(inputs) != 1:

@@ -61,7 +61,8 @@ def user_call() -> tuple[Any, FrameType | None]:
 
 
 class StructureLostError(DualdiffError, MemoryError):
-    """A sparse derivative would have become a dense array that does not fit: the message names the step."""
+    """A sparse derivative would have become a dense array that does not fit, or a step selects by values that are kept
+    elsewhere: the message names the step."""
 
 
 def place(file: str, line: int) -> str:
@@ -86,13 +87,26 @@ def tangent_loss(what: str, instead: str = "") -> TangentLossError:
 
 def structure_lost(results: int, n: int) -> StructureLostError:
     """The error for a step that would make dense derivatives of so many results by n inputs."""
-    function, frame = user_call()
-    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
-    module = getattr(function, "__module__", None) or "numpy"
-    name = f"{module}.{function.__name__}".replace("numpy.", "np.") if hasattr(function, "__name__") else ""
     return StructureLostError(
-        f"{name or 'a step'}{user_line()}{f', `{text}`,' if text else ''} lets each of {results:,} "
+        f"{_step()} lets each of {results:,} "
         f"results depend on many of {n:,} inputs, and dense derivatives do not fit. Elementwise functions, indexing "
         "and short sums stay sparse; return a sum over everything as a result of its own (in a tuple), or give the "
         "pattern of the Jacobian as sparse=pattern"
     )
+
+
+def places_lost(by: Any) -> StructureLostError:
+    """The error for a step that selects elements by a mask or an order that is no array of integers in memory."""
+    return StructureLostError(
+        f"{_step()} selects elements by values of type {type(by).__name__}, and a sparse derivative must know which: "
+        "leave sparse=True out, or give the pattern of the Jacobian as sparse=pattern"
+    )
+
+
+def _step() -> str:
+    """What was called, and the user's line."""
+    function, frame = user_call()
+    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
+    module = getattr(function, "__module__", None) or "numpy"
+    name = f"{module}.{function.__name__}".replace("numpy.", "np.") if hasattr(function, "__name__") else ""
+    return f"{name or 'a step'}{user_line()}{f', `{text}`,' if text else ''}"

@@ -14,7 +14,7 @@ import numpy as np
 from .number import ElementNumber, Link, Number, NumberArray, admit, concrete, new
 from .table import Plan
 from .tangents import Structured, combine, gather, join
-from .values import SCALARS, Shape, dtype_of, is_array, ndim, plain, shape_of
+from .values import SCALARS, Shape, dtype_of, is_array, ndim, plain, shape_of, to_array
 
 _FLOAT64 = np.dtype(np.float64)
 _NOT_CAST = (Structured, Number)  # tangents whose type is not changed to fit the value's
@@ -110,7 +110,7 @@ def numeric(x: Any, what: str) -> Any:
         raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
     if isinstance(x, np.matrix):
         raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
-    a = x if is_array(x) and speaks_both(x) else np.asarray(x)
+    a = x if is_array(x) and speaks_both(x) else to_array(x)
     if a.dtype.kind in "biu":
         a = a.astype(np.float64)
     elif a.dtype.kind == "O":
@@ -134,7 +134,7 @@ def constant(x: Any) -> Any:
     if isinstance(x, SCALARS):
         return x
     if isinstance(x, list | tuple):
-        x = np.asarray(x)
+        x = to_array(x)
         if x.dtype.kind in "iub":  # as NumPy takes them
             return x
     if is_array(x) and speaks_both(x) and x.dtype.kind in "fciub":

@@ -88,4 +88,4 @@ def _arrays(tree: Any) -> bool:
 
 
 def _is_leaf(x: Any) -> bool:
-    return isinstance(x, int | float | complex | np.ndarray | np.generic) or hasattr(x, "_tag")
+    return isinstance(x, int | float | complex) or hasattr(x, "_tag") or hasattr(type(x), "__array_function__")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .number import Number
-from .values import Shape, in_memory, is_complex, ndim, optimistic, plain, shape_of
+from .values import Shape, in_memory, is_complex, like_key, ndim, optimistic, plain, shape_of
 
 LinearMap = Callable[[Any], Any]
 
@@ -218,7 +218,8 @@ def pick(t: Any, n: int, numbers: Any) -> Any:
     lead, shape = shape_of(t)[: ndim(t) - n], shape_of(t)[ndim(t) - n :]
     if not prod(shape):
         return np.zeros_like(plain(t), shape=lead + shape_of(numbers))
-    moved, empty = np.take(np.reshape(t, (*lead, prod(shape))), numbers - 1, axis=-1), numbers == 0
+    flat = np.reshape(t, (*lead, prod(shape)))
+    moved, empty = np.take(like_key(flat, (numbers,)), numbers - 1, axis=-1), numbers == 0
     return np.where(empty, np.zeros((), moved.dtype), moved) if np.any(empty) else moved
 
 
@@ -284,7 +285,7 @@ def scatter(t: Any, numbers: Any, shape: Shape) -> Any:
         made[:, at] = flat
         return made[:, 1:].reshape(lead + shape)
     if in_memory(flat) and flat.dtype.itemsize > 8:  # of which np.bincount would keep float64
-        made = np.zeros((prod(lead), n), flat.dtype)
+        made = like_key(np.zeros((prod(lead), n), flat.dtype), (at,))
         np.add.at(made, (slice(None), at), flat)
         return made[:, 1:].reshape(lead + shape)
     rows = [np.bincount(at, flat[k], n)[1:] for k in range(prod(lead))]

@@ -72,6 +72,21 @@ def is_array(x: Any) -> bool:
     return hasattr(kind, "__array_function__") and not isinstance(x, np.generic)
 
 
+def to_array(x: Any) -> Any:
+    """Arrays of any kind as they are, the rest as np.asarray makes it; lists of arrays of other kinds are stacked."""
+    if is_array(x):
+        return x
+    return np.stack([to_array(v) for v in x]) if type(x) in (list, tuple) and _holds_others(x) else np.asarray(x)
+
+
+def _holds_others(x: Any) -> bool:
+    """Whether a list, or one in it, holds arrays of other kinds than NumPy's, which answer its protocols alone."""
+    kinds = set(map(type, x))
+    if any(hasattr(k, "__array_function__") and not issubclass(k, np.ndarray | np.generic | Number) for k in kinds):
+        return True
+    return not kinds.isdisjoint((list, tuple)) and any(_holds_others(v) for v in x if type(v) in (list, tuple))
+
+
 def in_memory(x: Any) -> bool:
     """Whether x is a number or an array of NumPy's own, into whose memory results can be written."""
     kind = type(x)

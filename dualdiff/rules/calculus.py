@@ -59,7 +59,8 @@ rule(np.i0)(analytic(np.i0, _i1))
 @rule(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """A broken line: at a knot its slope is the mean of those on both sides."""
-    x, xp, fp = array_of(x), array_of(xp), array_of(fp)
+    x = array_of(x)
+    xp, fp = (like_key(array_of(knots), (plain(x),)) for knots in (xp, fp))
     fp = fp.astype(np.result_type(fp.dtype, float))
     if period is not None:
         if plain(period) == 0:
@@ -78,7 +79,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         slopes = np.diff(fp) / np.where(gaps, 1.0, np.diff(xp))
         before = np.concatenate([level, slopes])  # beyond the ends the line is level, or it jumps
         after = np.concatenate([slopes, level if right is None or len(knots) == 1 else slopes[-1:]])
-        slope = np.take(like_key(after, (base,)), base)
+        slope = np.take(after, base)
         smooth = (at == knots[base]) & ~np.concatenate([[left is not None], gaps])[base]
         mean = (np.take(before, base) + slope) / 2
         if watching():

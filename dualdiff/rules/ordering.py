@@ -14,7 +14,7 @@ import numpy as np
 from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.number import Number
 from ..core.table import axes_of, axis_of, rule
-from ..core.values import ndim, plain, shape_of
+from ..core.values import ndim, plain, shape_of, to_array
 from .structural import memory_order, rows_along
 
 
@@ -22,7 +22,7 @@ def array_of(x: Any) -> Any:
     """A list that may hold Duals as an array; arrays and numbers as they are."""
     if not isinstance(x, list | tuple):
         return x
-    a = np.asarray(x)
+    a = to_array(x)
     like = next((v for v in a.ravel() if isinstance(v, Number)), None) if a.dtype == object else None
     return a if like is None else np.asarray(a, like=like)
 

@@ -12,7 +12,7 @@ from ..core.composed import composed
 from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import scatter
-from ..core.values import is_array, ndim, plain, shape_of
+from ..core.values import is_array, like_key, ndim, plain, shape_of
 from .ordering import array_of
 from .reductions import root
 
@@ -122,7 +122,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     edges = np.histogram_bin_edges(a, bins, range, weights)
     counts, at = np.histogram(plain(a), plain(bins), plain(range), weights=plain(weights))
     if isinstance(weights, Number):
-        x = np.ravel(plain(a))
+        x = like_key(np.ravel(plain(a)), (at,))
         inside = (x >= at[0]) & (x <= at[-1])
         number = np.minimum(np.searchsorted(at, x[inside], "right") - 1, len(at) - 2)
         counts = scatter(np.ravel(weights)[inside], number + 1, (len(at) - 1,))

@@ -21,7 +21,7 @@ from ..core.making import as_array
 from ..core.number import Number, NumberArray
 from ..core.table import Move
 from ..core.tangents import LinearMap, Structured, finite
-from ..core.values import Shape, in_memory, is_complex, ndim, plain, shape_of, size_of
+from ..core.values import Shape, in_memory, is_complex, like_key, ndim, plain, shape_of, size_of
 from ..rules.sparse import products
 from .cotangents import Cotangents, alike, unbroadcast
 from .tape import Tape
@@ -448,6 +448,7 @@ class Put(Recorded):
         p = len(new if old is None else old)
         new = 0.0 if new is None else np.reshape(new, (p, *np.shape(self.numbers)))
         flat = maps.writable(np.zeros((p, prod(self.shape))) if old is None else old.reshape(p, -1), new)
+        flat = like_key(flat, (self.numbers,))
         flat[:, self.numbers] = new
         return flat.reshape(p, *self.shape)
 
@@ -456,7 +457,7 @@ class Put(Recorded):
         flat = np.reshape(ct, (*lead, prod(self.shape)))
         if len(self.parents) > 1:
             cts.add(self.parents[1], self._written(flat))
-        if in_memory(ct):
+        if in_memory(ct) and in_memory(self.numbers):
             flat = flat if ours and flat.base is ct and flat.flags.writeable else flat.copy()
             flat[..., self.numbers] = 0
             ct = flat.reshape(lead + self.shape)
@@ -464,16 +465,17 @@ class Put(Recorded):
             ct = ct if ours else ct.copy()
             ct[np.unravel_index(self.numbers, self.shape)] = 0.0
         else:
-            kept = np.ones(prod(self.shape), bool)
+            kept = like_key(np.ones(prod(self.shape), bool), (self.numbers,))
             kept[self.numbers] = False
             ct = np.where(kept.reshape(self.shape), ct, 0.0)
         cts.add(self.parents[0], ct, True)
 
     def _written(self, flat: Any) -> Any:
         """The cotangents of the elements written: where one place was written more than once, the last stays."""
-        part = flat[..., self.numbers]
+        part = like_key(flat, (self.numbers,))[..., self.numbers]
         if not size_of(self.numbers) or not ndim(self.numbers):
             return part.copy()[()]
-        last, each = np.empty(prod(self.shape), np.intp), np.arange(self.numbers.size).reshape(self.numbers.shape)
+        last = like_key(np.empty(prod(self.shape), np.intp), (self.numbers,))
+        each = np.arange(self.numbers.size).reshape(self.numbers.shape)
         last[self.numbers] = each
         return np.where(last[self.numbers] == each, part, 0.0)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core import tangents as maps
 from ..core.engine import move as moved
-from ..core.errors import structure_lost
+from ..core.errors import places_lost, structure_lost
 from ..core.number import Number
 from ..core.table import Move
 from ..core.tangents import LinearMap, Structured, finite, scale, summed, writable
@@ -180,6 +180,8 @@ class RowLocal(Structured):
         return self._summed((*shape[:-1], m), terms)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
+        if not in_memory(numbers):
+            raise places_lost(numbers)
         if isinstance(new, SparseRows):
             return self.rows().put(shape, numbers, new)
         if new is not None and not isinstance(new, RowLocal):

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import structure_lost
-from ..core.values import Shape, in_memory, shape_of
+from ..core.errors import places_lost
+from ..core.values import Shape, in_memory
 
 SHORT = 2000  # directions up to which single elements are dense at once: Python loops are faster so
 
@@ -62,7 +62,7 @@ class Space:
     def tidy(self, s: Any) -> Any:
         """A selection as a view of the numbers, if it is equal to one."""
         if not in_memory(s):  # moved by indices of another kind
-            raise structure_lost(prod(shape_of(s)), self.n)
+            raise places_lost(s)
         if type(s) is not np.ndarray:
             s = np.asarray(s, self.numbers.dtype)
         if s.size == 0 or self.regular(s):

@@ -66,11 +66,10 @@ def examples() -> dict[str, Callable[[], Example]]:
 EXAMPLES = examples()
 REAL = [n for n in EXAMPLES if not re.search(r"^complex |complex$|True$|\bz\b|1j", n)]
 
-# NumPy itself makes ndarrays of lists, and of the condition that piecewise is given.
+# NumPy itself makes ndarrays of lists, and of a number as the condition that piecewise is given.
 OF_LISTS = {
     *("np.sum([u, v])", "np.mean([u, v, u], axis=0)", "np.polyint([1.0, 2.0], k=[c])"),
-    "np.piecewise(c, c > 0, [np.exp])",
-    "np.piecewise(A, [A > 0.7, A > 1.1], [lambda a, k: k * a, lambda a, k: c * a, 0.5], 4.0)",
+    *("np.poly([c + 1j, c - 1j])", "np.piecewise(c, c > 0, [np.exp])"),
     "np.apply_along_axis(lambda r: r[0] * c, 0, [[1.0, 2.0], [3.0, 4.0]])",
 }
 
