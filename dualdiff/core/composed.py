@@ -153,9 +153,7 @@ def allocator(g: Callable[..., Any], room: Callable[[Any], Any]) -> Callable[...
     return allocate
 
 
-def converter(
-    g: Callable[..., Any], room: Callable[[Any], Any], number: Callable[[Any], Any]
-) -> Callable[..., Any]:
+def converter(g: Callable[..., Any], room: Callable[[Any], Any], number: Callable[[Any], Any]) -> Callable[..., Any]:
     """np.array and its kin, which take numbers with tangents, and lists of them; `number` says what one becomes."""
 
     @functools.wraps(g)

@@ -11,7 +11,6 @@ a nested derivative the value, and maybe the tangent, is a number of an outer ca
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 from typing import Any
 
 from .errors import tangent_loss
@@ -95,7 +94,13 @@ class Number:
             setattr(concrete, role, cls)
 
 
-concrete = SimpleNamespace()  # the classes of numbers that the engine makes: its scalar, array, element
+class Concrete:
+    """The classes of numbers that the engine makes."""
+
+    __slots__ = ("array", "element", "scalar")
+
+
+concrete: Any = Concrete()
 new = object.__new__
 
 

@@ -24,7 +24,7 @@ def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
     >>> len(leaves), rebuild("xyz")
     (3, {'a': 'x', 'b': ('y', 'z')})
     """
-    children = None if isinstance(tree, _LEAVES) or hasattr(tree, "_tag") else _children(tree, lists)
+    children = _children(tree, lists)
     if children is None:
         return [tree], _first
     parts = [flatten(child, lists) for child in children[0]]
@@ -42,25 +42,26 @@ def flatten(tree: Any, lists: bool = False) -> tuple[list[Any], Rebuild]:
 
 def flatten_as(tree: Any, other: Any) -> list[Any]:
     """The leaves of `other` in the order of `tree`, which must have the same structure: dicts are paired by key."""
-    children = None if isinstance(tree, _LEAVES) or hasattr(tree, "_tag") else _children(tree, False)
+    children = _children(tree, False)
     if children is None:
         return [other]
     if isinstance(tree, dict):
         if not isinstance(other, dict) or set(other) != set(tree):
             raise ValueError(f"a dict with the keys {list(tree)} is due")
         return [leaf for k in tree for leaf in flatten_as(tree[k], other[k])]
-    parts = None if hasattr(other, "_tag") or isinstance(other, _LEAVES) else _children(other, False)
+    parts = _children(other, False)
     if parts is None or isinstance(other, dict) or len(parts[0]) != len(children[0]):
         raise ValueError(f"a {type(tree).__name__} of {len(children[0])} is due")
     return [leaf for a, b in zip(children[0], parts[0]) for leaf in flatten_as(a, b)]
 
 
-_LEAVES = (np.ndarray, float)
 _first: Rebuild = operator.itemgetter(0)
 
 
 def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], Any]] | None:
     """The parts of one container and how to make one like it; None for a leaf."""
+    if isinstance(tree, np.ndarray | float) or hasattr(tree, "_tag"):
+        return None
     if isinstance(tree, dict):
         keys = list(tree)
         return [tree[k] for k in keys], lambda new: dict(zip(keys, new))

@@ -40,9 +40,7 @@ class Move:
 
     __slots__ = ("batched", "move", "operand")
 
-    def __init__(
-        self, operand: Any, move: Callable[[Any], Any], batched: Callable[[Any], Any] | None = None
-    ) -> None:
+    def __init__(self, operand: Any, move: Callable[[Any], Any], batched: Callable[[Any], Any] | None = None) -> None:
         self.operand = operand
         self.move = move
         self.batched = batched

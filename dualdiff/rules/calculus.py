@@ -13,7 +13,6 @@ from ..core.number import Number
 from ..core.table import Plan, rule
 from ..core.tangents import combine, contract, finite, linear
 from ..core.values import is_complex, like_key, ndim, plain, shape_of
-from ..core.values import ndim as directions
 from .ordering import array_of
 
 # ---------------------------------------------------------------- sinc and i0
@@ -143,10 +142,10 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
             return contract(t, (m,), "a", matrix, "ba", "b")
 
         def forward(t: Any) -> Any:
-            return np.stack([forward(row) for row in t]) if directions(t) > 1 else np.convolve(t, y, mode)
+            return np.stack([forward(row) for row in t]) if ndim(t) > 1 else np.convolve(t, y, mode)
 
         def backward(c: Any) -> Any:
-            if directions(c) > 1:
+            if ndim(c) > 1:
                 return np.stack([backward(row) for row in c])
             return np.correlate(c, y, "full")[len(y) - 1 - start :][:m]
 

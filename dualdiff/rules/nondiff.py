@@ -7,9 +7,7 @@ import numpy as np
 from ..core.table import PLAIN, REFUSED
 
 # Piecewise constant functions have derivative zero: their result is a plain number, a structural zero.
-PLAIN.update(
-    [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.floor_divide, np.fix, np.round, np.around, np.signbit]
-)
+PLAIN.update([np.floor, np.ceil, np.trunc, np.rint, np.sign, np.floor_divide, np.fix, np.round, np.around, np.signbit])
 
 # Questions about values, shapes and types.
 PLAIN.update([np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal])

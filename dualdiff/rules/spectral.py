@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.composed import composed
 from ..core.kinks import leave, lexicographic, met, watching
 from ..core.number import Number
 from ..core.table import Kink, Plan, axes_of, rule
@@ -186,15 +187,14 @@ def _svd_hermitian(a: Any, compute_uv: bool) -> Any:
 # ---------------------------------------------------------------- norms
 
 
+_matrix_norm = composed(np.linalg.norm)
+
+
 @rule(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     axes = axes_of(axis, ndim(x))
     if len(axes) == 2 and 0 not in shape_of(x) and (ord == "nuc" or ord in (1, -1, 2, -2, np.inf, -np.inf)):
-        x = np.moveaxis(x, axes, (-2, -1))
-        singular = ord == "nuc" or abs(ord) == 2
-        sums = np.linalg.svdvals(x) if singular else np.sum(np.abs(x), -2 if abs(ord) == 1 else -1)
-        r = (np.sum if ord == "nuc" else np.max if ord > 0 else np.min)(sums, -1)
-        return np.expand_dims(r, axes) if keepdims else r
+        return _matrix_norm(x, ord, axis, keepdims)
     euclidean = ord is None or ord in ("fro", "f")
     return _norm(x, 2 if euclidean else ord, axes, lambda x: np.linalg.norm(x, ord, axis, keepdims), keepdims)
 

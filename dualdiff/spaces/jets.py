@@ -375,9 +375,7 @@ def _power(operands: Any, values: Any, ts: Any, y: Any) -> Any:
         if not np.all((base > 0) & np.isfinite(base)):
             return None
         e = (operands[1] * np.log(operands[0])).tangent  # dy = y de for e = p log(x)
-        return lambda s, k: (
-            scale(e[k] * k, y) + _inner([j * c for j, c in enumerate(e.below(k), 1)], s.below(k))
-        ) / k
+        return lambda s, k: (scale(e[k] * k, y) + _inner([j * c for j, c in enumerate(e.below(k), 1)], s.below(k))) / k
     if type(p) in (int, float) and 1 < p < 64 and p == int(p):
         return _whole_power(x0, x, int(p))
     if not np.all(np.isfinite(base) & (base != 0)):

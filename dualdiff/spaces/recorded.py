@@ -38,11 +38,13 @@ class Recorded(Structured):
     weight: Any = None
     numbers: Any = None
 
-    def __init__(self, tape: Tape, parents: tuple[Any, ...] = ()) -> None:
+    def __init__(self, tape: Tape, parents: tuple[Any, ...] = (), **kept: Any) -> None:
         self.serial = next(_serial)
         self.tape = tape
         self.parents = parents
         self.complex = True
+        for name, x in kept.items():
+            setattr(self, name, x)
 
     def __reduce__(self) -> Any:
         raise tangent_loss(
@@ -82,22 +84,24 @@ class Recorded(Structured):
         return Gather(self, shape, move)
 
     def total(self, shape: Shape, axes: Shape, keepdims: bool) -> Any:
-        return Total(self, shape, axes, keepdims)
+        return Total(self.tape, (self,), shape=shape, axes=axes, keepdims=keepdims)
 
     def contract(self, shape: Shape, sub: str, weight: Any, weight_sub: str, out_sub: str) -> Any:
-        return Contract(self, shape, sub, weight, weight_sub, out_sub)
+        given = {"sub": sub, "weight": weight, "weight_sub": weight_sub, "out": out_sub}
+        return Contract(self.tape, (self,), shape=shape, **given)
 
     def scatter(self, numbers: Any, shape: Shape) -> Any:
-        return Scatter(self, numbers, shape)
+        return Scatter(self.tape, (self,), numbers=numbers, shape=shape)
 
     def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Any:
         if matrix is not None:
             kept = [self.tape.keep(x) for x in (matrix.data, matrix.indices, matrix.indptr)]
             function, transpose = products(type(matrix)(tuple(kept), shape=matrix.shape))
-        return Linear(self, shape, function, transpose)
+        return Linear(self.tape, (self,), shape=shape, function=function, transpose=transpose)
 
     def put(self, shape: Shape, numbers: Any, new: Any) -> Any:
-        return Put(self, shape, numbers, new)
+        parents = (self,) if new is None else (self, new)
+        return Put(self.tape, parents, shape=shape, numbers=numbers)
 
     def zeros(self, value: Any) -> Any:
         return Recorded(self.tape)
@@ -308,10 +312,6 @@ class Total(Recorded):
 
     __slots__ = ("axes", "keepdims", "shape")
 
-    def __init__(self, parent: Any, shape: Shape, axes: Shape, keepdims: bool) -> None:
-        Recorded.__init__(self, parent.tape, (parent,))
-        self.shape, self.axes, self.keepdims = shape, axes, keepdims
-
     def cost(self) -> tuple[int, int]:
         kept = prod(s for k, s in enumerate(self.shape) if k - len(self.shape) not in self.axes)
         return max(prod(self.shape) - kept, 0), 0
@@ -334,10 +334,6 @@ class Scatter(Recorded):
 
     __slots__ = ("numbers", "shape")
 
-    def __init__(self, parent: Any, numbers: Any, shape: Shape) -> None:
-        Recorded.__init__(self, parent.tape, (parent,))
-        self.numbers, self.shape = numbers, shape
-
     def cost(self) -> tuple[int, int]:
         return _repeats(self.numbers), 0
 
@@ -355,10 +351,6 @@ class Contract(Recorded):
     """A product with a constant: the cotangent is multiplied by the same constant, from the other side."""
 
     __slots__ = ("out", "shape", "sub", "weight", "weight_sub")
-
-    def __init__(self, parent: Any, shape: Shape, sub: str, weight: Any, weight_sub: str, out: str) -> None:
-        Recorded.__init__(self, parent.tape, (parent,))
-        self.shape, self.sub, self.weight, self.weight_sub, self.out = shape, sub, weight, weight_sub, out
 
     def cost(self) -> tuple[int, int]:
         letters = self.weight_sub + self.sub
@@ -412,10 +404,8 @@ class Linear(Recorded):
     """Any other linear function, with the transpose that its rule gives."""
 
     __slots__ = ("function", "shape", "transpose")
-
-    def __init__(self, parent: Any, shape: Shape, function: LinearMap, transpose: LinearMap) -> None:
-        Recorded.__init__(self, parent.tape, (parent,))
-        self.shape, self.function, self.transpose = shape, function, transpose
+    function: LinearMap
+    transpose: LinearMap
 
     def cost(self) -> tuple[int, int]:
         return 2 * prod(self.shape), 2 * prod(self.shape)  # a guess
@@ -435,10 +425,6 @@ class Put(Recorded):
     """An assignment: what was overwritten gets no cotangent, what was written gets it."""
 
     __slots__ = ("numbers", "shape")
-
-    def __init__(self, old: Any, shape: Shape, numbers: Any, new: Any) -> None:
-        Recorded.__init__(self, old.tape, (old,) if new is None else (old, new))
-        self.shape, self.numbers = shape, numbers
 
     def handed(self) -> list[int]:
         return [prod(self.shape), size_of(self.numbers)][: len(self.parents)]
