@@ -14,7 +14,6 @@ from . import (  # noqa: F401
     polynomials,
     products,
     reductions,
-    sparse,
     special,
     spectral,
     statistics,

@@ -33,9 +33,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *args: Any, dtype: Any 
         return c / c
     deviation = np.sqrt(np.real(np.diag(c)))
     c = c / deviation[:, None] / deviation[None, :]
-    if c.dtype.kind != "c":
-        return _rounded(c)
-    return _rounded(np.real(c)) + 1j * _rounded(np.imag(c))
+    return _rounded(np.real(c)) + 1j * _rounded(np.imag(c)) if c.dtype.kind == "c" else _rounded(c)
 
 
 def _rounded(c: Any) -> Any:

@@ -22,7 +22,7 @@ from ..core.number import Number, NumberArray
 from ..core.table import Move
 from ..core.tangents import LinearMap, Structured, finite
 from ..core.values import Shape, in_memory, is_complex, like_key, ndim, plain, shape_of, size_of
-from ..rules.sparse import products
+from ..rules.products import products
 from .cotangents import Cotangents, alike, unbroadcast
 from .tape import Tape
 

@@ -17,7 +17,7 @@ from ..core.making import numeric
 from ..core.number import Number
 from ..core.table import Plan
 from ..core.values import dtype_of, is_array, is_complex, plain, shape_of
-from ..rules.sparse import is_sparse
+from ..rules.products import is_sparse
 from ..run.call import Function, own_copy
 
 
