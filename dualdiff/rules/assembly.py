@@ -144,6 +144,8 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 
 @rule(np.put)
 def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> None:
+    if not is_array(a):
+        raise TypeError("np.put: a number does not support item assignment")
     _write_in_turn("put", a, np.take(_numbers(a), plain(ind), mode=mode), v)
 
 

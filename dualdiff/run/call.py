@@ -89,7 +89,7 @@ class Call:
             finally:
                 lost = end(tag)
         except (TypeError, ValueError) as error:
-            if lost is None or buffers or not lost_in_array(lost):
+            if lost is None or not lost_in_array(lost) or (buffers and "setting" not in str(error)):
                 raise
             raise lost from (None if lost is error else error)  # NumPy has put it into words of its own
         if lost is not None and ((lost_in_array(lost) and not buffers) or strays(self, f, result)):

@@ -159,3 +159,15 @@ def test_the_jacobian_of_a_gradient_through_reversed_slices() -> None:
     due = np.zeros((n, n))
     due[0, 0] = 2
     np.testing.assert_allclose(dd.jacobian(dd.gradient(f))(x), due)
+
+
+def test_what_loses_a_derivative_in_an_array_of_constants_is_said_by_us() -> None:
+    def f(x: Any) -> Any:
+        y = X + 0.1
+        y.flat[2] = x[0]
+        return y
+
+    with pytest.raises(dd.TangentLossError):
+        dd.jacobian(f)(X)
+    with pytest.raises(TypeError, match="item assignment"):
+        dd.jacobian(lambda x: np.put(x[0], [0], x[1]))(X)

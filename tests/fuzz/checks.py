@@ -23,7 +23,7 @@ FORWARD = {"forward", "chunk_size=3", "row-local", "sparse"}  # they agree on wh
 # A scalar Dual is Python's number, not np.float64: it has no elements, and complex ones no order.
 REFUSED = re.compile(
     "holomorphic|'Dual' object (is not subscriptable|does not support item)|between instances|discard the imag"
-    "|'bool' object is not subscriptable"
+    "|'bool' object is not subscriptable|a number does not support item"
 )
 # What NumPy itself makes an array of objects, which its compiled functions refuse, or one not to be written to.
 CONVERTED = re.compile(
@@ -258,7 +258,10 @@ class Check:
         """Whether rounding decides on the value, as it does on the order of equal real parts."""
         x = self.p.x
         steps = [1e-13 * x * np.cos(k + np.arange(np.size(x))).reshape(np.shape(x)) for k in range(4)]
-        nearby = [self.plain(moved(x, step.astype(x.dtype)[()])) for step in steps]
+        try:
+            nearby = [self.plain(moved(x, step.astype(x.dtype)[()])) for step in steps]
+        except Exception:  # another branch
+            return True
         return any(np.shape(y) != np.shape(expected) or not self.same(y, expected) for y in nearby)
 
     def of_objects(self) -> bool:
@@ -315,7 +318,10 @@ class Check:
             return True
         x = self.p.x
         nearby = moved(x, 1e-10 * x * np.cos(np.arange(np.size(x)).reshape(np.shape(x))))
-        noise = np.nanmax(np.abs(np.reshape(dense(g(nearby)), due.shape) - due), initial=0.0)
+        try:
+            noise = np.nanmax(np.abs(np.reshape(dense(g(nearby)), due.shape) - due), initial=0.0)
+        except Exception:  # another branch
+            return False
         return bool(noise < 1e-2 * np.nanmax(np.abs(got - due)))
 
     def differences(self, mode: str, plain: Function, due: Any) -> Iterator[Find]:

@@ -170,7 +170,6 @@ TEMPLATES = """
 {n} = {a}.conj()
 {n} = {a}.astype({a}.dtype, copy=False)
 {n} = np.broadcast_to({a}, (2, *np.shape({a})))
-{n} = np.einsum('ii->i', {a}[1:, 1:] * 1)
 {n} = np.einsum('ii->i', {a}) if np.size({a}) else {a}
 {n} = np.einsum('ij->ji', {a})
 {n} = np.einsum('i...->i...', {a})
