@@ -159,7 +159,8 @@ def lift(a: Any, what: str) -> Any:
     if leader is None:
         return numeric(np.array(items), what).reshape(a.shape)
     if all(isinstance(v, ElementNumber) for v in items):
-        groups = [(es[0].source(), [e._at for e in es]) for es in _runs(items)]
+        runs = [list(run) for _, run in groupby(items, lambda e: id(e._array))]  # that stand together in one array
+        groups = [(run[0].source(), [e._at for e in run]) for run in runs]
         if len(groups) < len(items):
             return np.concatenate([x if at == list(range(len(x))) else x[at] for x, at in groups]).reshape(a.shape)
 
@@ -167,11 +168,6 @@ def lift(a: Any, what: str) -> Any:
         return join(ts, [()] * len(ts), _pack, lambda parts: _pack(parts).T)
 
     return leader._finish(Plan(tuple(items), lambda *values: _pack(values), tangent)).reshape(a.shape)
-
-
-def _runs(items: list[Any]) -> Any:
-    """Elements that stand together and come from one array."""
-    return [list(run) for _, run in groupby(items, lambda e: id(e._array))]
 
 
 def _pack(items: Any) -> Any:

@@ -111,6 +111,7 @@ class Methods:
     __pow__, __rpow__, __ipow__ = operators(np.power)
     __mod__, __rmod__, __imod__ = operators(np.remainder)
     __floordiv__, __rfloordiv__, __ifloordiv__ = operators(np.floor_divide)
+    __divmod__, __rdivmod__, _ = operators(np.divmod)
     __matmul__, __rmatmul__, __imatmul__ = operators(np.matmul)
     __lt__ = _comparison(operator.lt)
     __le__ = _comparison(operator.le)
@@ -118,12 +119,6 @@ class Methods:
     __ge__ = _comparison(operator.ge)
     __eq__ = _comparison(operator.eq)
     __ne__ = _comparison(operator.ne)
-
-    def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
 
     def __pos__(self) -> Any:
         return operate(np.positive, self)

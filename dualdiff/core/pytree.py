@@ -68,7 +68,7 @@ def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], 
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return list(tree), lambda new: type(tree)(*new)
     if isinstance(tree, list | tuple):
-        if _numbers(tree) or (lists and isinstance(tree, list) and _arrays(tree)):
+        if _holds(tree, _is_number) or (lists and isinstance(tree, list) and _holds(tree, _is_leaf)):
             return None
         return list(tree), (list if isinstance(tree, list) else tuple)
     if hasattr(type(tree), "__dataclass_fields__"):
@@ -79,14 +79,16 @@ def _children(tree: Any, lists: bool) -> tuple[list[Any], Callable[[list[Any]], 
     return None
 
 
-def _numbers(tree: Any) -> bool:
-    """Whether a list or tuple holds nothing but numbers (an array of one number counts), nested or not."""
-    return all(_numbers(x) if isinstance(x, list | tuple) else _is_leaf(x) and np.ndim(x) == 0 for x in tree)
+def _holds(tree: Any, kind: Callable[[Any], bool]) -> bool:
+    """Whether a list or tuple holds nothing but leaves of a kind, nested or not."""
+    return all(_holds(x, kind) if isinstance(x, list | tuple) else kind(x) for x in tree)
 
 
-def _arrays(tree: Any) -> bool:
-    return all(_arrays(x) if isinstance(x, list | tuple) else _is_leaf(x) for x in tree)
+def _is_number(x: Any) -> bool:
+    """A number, or an array of one."""
+    return _is_leaf(x) and np.ndim(x) == 0
 
 
 def _is_leaf(x: Any) -> bool:
-    return isinstance(x, int | float | complex) or hasattr(x, "_tag") or hasattr(type(x), "__array_function__")
+    kinds = int | float | complex | np.generic
+    return isinstance(x, kinds) or hasattr(x, "_tag") or hasattr(type(x), "__array_function__")

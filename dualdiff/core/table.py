@@ -108,17 +108,13 @@ def register(line: Elementwise) -> None:
     """Add a line to the table."""
     ELEMENTWISE[line.function] = line
     if line.scalar is not None:
-        partials = [p if callable(p) else _constant(p) for p in line.partials]
+        partials = [p if callable(p) else lambda *_, slope=p: slope for p in line.partials]
         (UNARY if len(partials) == 1 else BINARY)[line.function] = (line.scalar, *partials)
 
 
 def found(function: Any) -> bool:
     """Whether one of the finders has added a function that was not in the table."""
     return any(finder(function) for finder in FINDERS)
-
-
-def _constant(slope: int) -> Callable[..., int]:
-    return lambda *_: slope
 
 
 def rule(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -142,8 +142,7 @@ def _report(function: Any, sign: int, v: Any, axes: Any, keepdims: bool, where: 
 
 for _function in (np.max, np.min, np.amax, np.amin):
     _extreme(_function)
-for _ufunc, _function in ((np.maximum, np.max), (np.minimum, np.min)):
-    REDUCE[_ufunc] = _function
+REDUCE.update({np.maximum: np.max, np.minimum: np.min})
 
 
 @rule(np.ptp)

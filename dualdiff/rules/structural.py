@@ -64,11 +64,6 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Move:
     return _same(a, np.swapaxes, axis_of(axis1, n), axis_of(axis2, n))
 
 
-def _axes(axis: Any, n: int) -> tuple[int, ...]:
-    """Axes in the order given, as numbers from 0."""
-    return tuple(np.lib.array_utils.normalize_axis_tuple(axis, n))
-
-
 def _same(a: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Move:
     """A function whose axis arguments are negative, so that a leading axis of directions passes unseen."""
 

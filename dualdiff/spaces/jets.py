@@ -191,10 +191,7 @@ class Series(Structured):
         except RecursionError:
             if inside:
                 raise
-            raise NotDifferentiableError(
-                f"taylor{user_line()}: order {jets.order} is too high for {_name(function)}, whose derivatives are "
-                "ever new functions"
-            ) from None
+            raise _too_high(function, jets, "whose derivatives are ever new functions") from None
         finally:
             if not inside:
                 jets.finish()
@@ -283,18 +280,15 @@ def _name(function: Any) -> str:
 
 
 def _check_order(function: Any, jets: Jets) -> None:
-    order = jets.order
     if len(jets.series) > MANY:
-        raise NotDifferentiableError(
-            f"taylor{user_line()}: order {order} is too high for {_name(function)}, whose derivatives are made of ever "
-            "more functions"
-        )
-    limit = LIMITS.get(_name(function), order)
-    if order > limit:
-        raise NotDifferentiableError(
-            f"taylor{user_line()}: order {order} of {_name(function)}, whose slope is computed from truncated series "
-            f"that are accurate to order {limit}"
-        )
+        raise _too_high(function, jets, "whose derivatives are made of ever more functions")
+    limit = LIMITS.get(_name(function), jets.order)
+    if jets.order > limit:
+        raise _too_high(function, jets, f"whose slope is computed from series that are accurate to order {limit}")
+
+
+def _too_high(function: Any, jets: Jets, why: str) -> NotDifferentiableError:
+    return NotDifferentiableError(f"taylor{user_line()}: order {jets.order} is too high for {_name(function)}, {why}")
 
 
 def _like(y: Any, parts: Sequence[Any]) -> Any:
