@@ -24,9 +24,8 @@ import numpy as np
 from ..core.table import ELEMENTWISE
 from ..core.values import dtype_of, is_complex, plain, shape_of, size_of
 from ..run.call import Call
-from ..spaces.cotangents import order
+from ..spaces.cotangents import Tape, order
 from ..spaces.recorded import Combine, Contract, Gather, Linear, Put, Recorded
-from ..spaces.tape import Tape
 
 
 @dataclass(frozen=True)

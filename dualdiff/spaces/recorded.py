@@ -23,8 +23,7 @@ from ..core.table import Move
 from ..core.tangents import LinearMap, Structured, finite
 from ..core.values import Shape, in_memory, is_complex, like_key, ndim, plain, shape_of, size_of
 from ..rules.products import products
-from .cotangents import Cotangents, alike, unbroadcast
-from .tape import Tape
+from .cotangents import Cotangents, Tape, alike, unbroadcast
 
 _serial = itertools.count()
 

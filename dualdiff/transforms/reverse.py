@@ -12,9 +12,8 @@ from ..core.values import dtype_of, is_array, is_complex, plain, shape_of, size_
 from ..run.call import SEED_BYTES, Call, Function, check_holomorphic, number, own_copy, zeros
 from ..run.checks import check_function, fitting
 from ..run.executors import chunk_of, passes
-from ..spaces.cotangents import Cotangents, order, real
+from ..spaces.cotangents import Cotangents, Tape, order, real
 from ..spaces.recorded import Recorded
-from ..spaces.tape import Tape
 
 
 class Record:
