@@ -196,6 +196,14 @@ def test_numerical(name: str, method: str) -> None:
         dd.jacobian(dd.jacobian(f))(*args)
 
 
+@pytest.mark.parametrize("x", [0.0, 2.0, np.zeros(2), np.array([1e-20, 0.0, 1e20])])
+def test_a_complex_step_of_what_drops_imaginary_parts_is_refused(x: Any) -> None:
+    """At 0 too, where a step in proportion to x would be none."""
+    f = rule(lambda x: x + 2 * np.real(x), numerical="complex_step")
+    with pytest.raises(ValueError, match="drops imaginary parts"):
+        dd.jacobian(f)(x)
+
+
 def test_numerical_derivatives_of_large_and_small_numbers() -> None:
     f = rule(lambda x: x**2, numerical="central")
     x = np.array([1e8, 1.0, 1e-3])
