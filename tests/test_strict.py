@@ -31,6 +31,16 @@ def direction(f: Function, xs: Arrays, vs: Arrays) -> Any:
     return dd.jvp(f, tuple(xs), tuple(vs))
 
 
+def lexicographic(f: Function, xs: Arrays, vs: Arrays) -> Any:
+    with dd.kinks("lexicographic"):
+        try:
+            return direction(f, xs, vs)
+        except dd.KinkError:  # at a jump, or where q of a quantile has a kink
+            if isinstance(xs[0], Strict):
+                raise
+            raise NotApplicable from None
+
+
 def many(f: Function, xs: Arrays, vs: Arrays) -> Any:
     """Three directions at once."""
     call = Call("test", f, tuple(range(len(xs))), tuple(xs), {})
@@ -91,6 +101,7 @@ def jets(f: Function, xs: Arrays, vs: Arrays) -> Any:
 
 TRANSFORMS: dict[str, Any] = {
     "one direction": direction,
+    "lexicographic": lexicographic,
     "many directions": many,
     "pullback": pullback,
     "jacobian": jacobian,
@@ -137,6 +148,27 @@ def test_places_that_depend_on_values(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(loosened(dd.jacobian(f)(Strict(x))), dd.jacobian(f)(x))
         with pytest.raises(dd.StructureLostError, match=r"by values of type Strict.*sparse=True"):
             dd.jacobian(f, sparse=True)(Strict(x))
+
+
+TIED: dict[str, Any] = {
+    "relu": lambda x: dd.relu(x) - dd.relu(-x),
+    "max": lambda x: np.max(np.stack([x, -x, 2 * x]), axis=0) + np.max(x),
+    "sort": lambda x: np.sort(np.concatenate([x, x[::-1], 0 * x])),
+    "median": lambda x: np.median(np.stack([x, -x, 0 * x]), axis=0),
+    "norm": lambda x: np.linalg.norm(x[:2]) * x,
+    "where": lambda x: np.maximum(x, 0.0) * np.sign(x + 1),
+}
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_ties_in_the_order_of_tangents(name: str) -> None:
+    x, v = np.array([0.0, 0.0, 1.0]), np.array([1.0, -2.0, 3.0])
+    with dd.kinks("lexicographic"):
+        value, tangent = dd.jvp(TIED[name], (Strict(x),), (Strict(v),))
+        due, along = dd.jvp(TIED[name], (x,), (v,))
+        np.testing.assert_array_equal(loosened(value), due)
+        np.testing.assert_array_equal(loosened(tangent), along)
+        np.testing.assert_array_equal(loosened(dd.jacobian(TIED[name])(Strict(x))), dd.jacobian(TIED[name])(x))
 
 
 def test_a_dual_of_strict_values() -> None:

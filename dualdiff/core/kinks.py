@@ -38,7 +38,7 @@ from .mathematics import ARRAY
 from .number import Number
 from .table import KINKS, Elementwise, Kink, axes_of
 from .tangents import Structured, hush, unhush
-from .values import plain, shape_of
+from .values import in_memory, like_key, plain, shape_of, to_array
 
 __all__ = ["NonsmoothPoint", "kinks"]
 
@@ -156,24 +156,24 @@ def met(function: Any, distance: Any, *operands: Any, kind: str = "kink", ordere
     state = STATE.get()
     if state is None or (state.mode == "lexicographic" and ordered):
         return
-    d = np.asarray(plain(distance))
+    d = to_array(plain(distance))
     with np.errstate(all="ignore"):
         near = np.abs(d) <= state.tol
     if not near.any():
         return
     called, frame = user_call()
     name = _name(called or function)
-    points = np.argwhere(near)
+    points = [tuple(map(int, point)) for point in np.argwhere(near)]
     values = [np.broadcast_to(plain(x), d.shape) for x in operands]
     if state.mode == "find":
         file, line = ("", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-        for at in map(tuple, points.tolist()):
-            numbers = tuple(v[at].item() for v in values)
-            state.points.append(NonsmoothPoint(name, kind, file, line, at, d[at].item(), numbers))
+        for at in points:
+            numbers = tuple(_number(v[at]) for v in values)
+            state.points.append(NonsmoothPoint(name, kind, file, line, at, _number(d[at]), numbers))
         return
-    shown = ", ".join(f"{v[tuple(points[0])]:.6g}" for v in values)
+    shown = ", ".join(f"{_number(v[points[0]]):.6g}" for v in values)
     text = f"{name}({shown})" if shown else name
-    text += f" is at a {kind}" + (f", element {points[0].tolist()}" if d.ndim else "")
+    text += f" is at a {kind}" + (f", element {list(points[0])}" if d.ndim else "")
     text += f" and {len(points) - 1} more" if len(points) > 1 else ""
     if state.mode == "warn" and frame is not None:
         registry = frame.f_globals.setdefault("__warningregistry__", {})
@@ -181,6 +181,10 @@ def met(function: Any, distance: Any, *operands: Any, kind: str = "kink", ordere
         warnings.warn_explicit(text, KinkWarning, frame.f_code.co_filename, frame.f_lineno, module, registry)
     elif state.mode != "warn":
         raise KinkError(f"{text}{user_line()}" + (f": {why}" if why else ""))
+
+
+def _number(x: Any) -> Any:
+    return x.item() if in_memory(x) else float(x)
 
 
 def _name(function: Any) -> str:
@@ -209,7 +213,7 @@ def watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
     elif state.mode == "lexicographic" and kink.kind == "kink":
         return _piece(rule, kink, [_operand(x) for x in operands])
     elif not (nested and elementwise):  # the value of a nested derivative comes here by itself
-        values = [np.asarray(plain(x)) for x in (*operands, *options.values())[: _arity(kink)]]
+        values = [to_array(plain(x)) for x in (*operands, *options.values())[: _arity(kink)]]
         met(function, _distance(kink, values), *values, kind=kink.kind)
         if state.mode == "lexicographic" and kink.kind == "branch":
             at = leave(kink, [_operand(x) for x in operands], function)
@@ -259,13 +263,13 @@ def _check_places(function: Any, a: Any, axis: Any = None, *_: Any, **options: A
 
 def _singular(rule: Elementwise, operands: Sequence[Any]) -> None:
     """Report where operands and value are finite and a slope is not."""
-    values = [np.asarray(plain(x)) for x in operands]
+    values = [to_array(plain(x)) for x in operands]
     if any(v.dtype.kind not in "fiub" for v in values):
         return
 
     token = hush()
     try:
-        y = np.asarray(rule.function(*values))
+        y = to_array(rule.function(*values))
         bad = np.zeros(y.shape, bool)
         for x, partial in zip(operands, rule.partials):
             if isinstance(x, Number) and not isinstance(partial, int):
@@ -287,7 +291,7 @@ def _arity(kink: Kink) -> int:
 
 def _distance(kink: Kink, values: Sequence[Any]) -> Any:
     with np.errstate(all="ignore"):
-        return np.asarray(kink.distance(*values))
+        return to_array(kink.distance(*values))
 
 
 def _piece(rule: Elementwise, kink: Kink, operands: Sequence[Any]) -> Elementwise:
@@ -310,11 +314,12 @@ def leave(kink: Kink, operands: Sequence[Any], function: Any, whole: bool = Fals
     tag = max(x._tag for x in operands if isinstance(x, Number))
     values = [x.value if isinstance(x, Number) and x._tag == tag else x for x in operands]
     nested, count = any(isinstance(v, Number) for v in values), _arity(kink)
-    zero = _distance(kink, [np.asarray(plain(v)) for v in values[:count]]) == 0
+    zero = _distance(kink, [to_array(plain(v)) for v in values[:count]]) == 0
     if not zero.any():
         return None
     at: Any = ... if whole else zero  # only the elements at a kink need their tangents looked at
-    rows, outer, later = _directions([np.broadcast_to(x, zero.shape)[at] for x in operands[:count]], zero[at].shape)
+    elements = [like_key(np.broadcast_to(x, zero.shape), (zero,))[at] for x in operands[:count]]
+    rows, outer, later = _directions(elements, zero[at].shape)
     steps = _distance(kink, rows)
     moves = (steps != 0) & zero[at]
     if nested:
@@ -322,15 +327,15 @@ def leave(kink: Kink, operands: Sequence[Any], function: Any, whole: bool = Fals
         if (kink.curved and moves.any()) or (late & ~moves[:outer].any(axis=0)).any():
             raise _nested(function)
     first = moves.argmax(axis=0)[None]
-    moved = np.zeros(zero.shape, bool)
+    moved = like_key(np.zeros(zero.shape, bool), (zero,))
     moved[at] = moves.any(axis=0)
     if np.isnan(np.take_along_axis(steps, first, 0)[0][moved[at]]).any():
         raise KinkError(f"{_name(function)} at a kink{user_line()}: its tangents are NaN, which can't be ordered")
     for k, r in enumerate(rows):
-        new = np.zeros(zero.shape, r.dtype)
+        new = like_key(np.zeros(zero.shape, r.dtype), (zero,))
         new[at] = np.take_along_axis(r, first, 0)[0]
         values[k] = np.where(moved, new, values[k])
-    return [v[()] if isinstance(v, Number) else np.asarray(v)[()] for v in values]
+    return [v[()] if isinstance(v, Number) else to_array(v)[()] for v in values]
 
 
 def _nested(function: Any) -> KinkError:
@@ -371,7 +376,7 @@ def _levels(x: Any) -> dict[Any, Any]:
                     f'kinks("lexicographic") at a kink{user_line()}: tangents that are recorded, or series, have no '
                     'order; use mode="forward"'
                 ) from None
-        t = np.asarray(plain(t))
+        t = to_array(plain(t))
         levels[x._tag] = t if t.ndim > n else t[None]
         x = x.value
     return levels
@@ -397,18 +402,18 @@ def side(x: Any, function: Any) -> Any:
 def ranks(a: Any, axis: Any, function: Any, among: Any = True) -> Any:
     """The places of a's elements in the lexicographic order, ties with equal tangents at the same place; None where a
     has no ties along these axes, `among` the elements that matter."""
-    v = np.asarray(plain(a))
+    v = to_array(plain(a))
     groups = np.arange(v.size).reshape(v.shape)
     for k in axes_of(axis, v.ndim):  # elements that are compared with each other have the number of the first of them
         groups = np.take(groups, [0], k)
     group = np.broadcast_to(groups, v.shape).ravel()
     order = np.lexsort((v.ravel(), group))
-    matters = np.broadcast_to(among, v.shape).ravel()
+    matters = like_key(np.broadcast_to(among, v.shape).ravel(), (v,))
     same = _equal(group, order) & _equal(v.ravel(), order) & matters[order[1:]]
     if not isinstance(a, Number) or not same.any():
         return None
     (rows,), outer, later = _directions((a,), v.shape)
-    rows, late = rows.reshape(len(rows), -1), later[0].reshape(len(later[0]), -1)
+    rows, late = (like_key(t.reshape(len(t), -1), (v,)) for t in (rows, later[0]))
     if np.isnan(rows[:, order[1:][same]]).any() or np.isnan(rows[:, order[:-1][same]]).any():
         raise KinkError(f"{_name(function)} at a tie{user_line()}: its tangents are NaN, which can't be ordered")
     order = np.lexsort((*rows[::-1], v.ravel(), group))
@@ -417,11 +422,12 @@ def ranks(a: Any, axis: Any, function: Any, among: Any = True) -> Any:
     equal = same & _equal(rows[outer:], order).all(axis=0)
     if isinstance(a.value, Number) and (same & ~(equal & _equal(late, order).all(axis=0))).any():
         raise _nested(function)
-    places = np.empty(v.size, np.intp)
+    places = like_key(np.empty(v.size, np.intp), (v,))
     places[order] = np.cumsum(np.concatenate([[0], ~equal]))
     return places.reshape(v.shape)
 
 
 def _equal(x: Any, order: Any) -> Any:
     """Which neighbours in this order are equal, along the last axis."""
+    x = like_key(x, (order,))
     return x[..., order[1:]] == x[..., order[:-1]]

@@ -117,7 +117,7 @@ class _Ordered:
             gaps = np.diff(np.take_along_axis(self.values, self.order, -1), prepend=-np.inf, append=np.inf)
             near = [self._of_rows(gaps, np.minimum(low + k, gaps.shape[-1] - 1)) for k in range(3)]
             counts = (share < 1, share != 0.5, share > 0)
-            d = np.min([np.where(c, d, np.inf) for c, d in zip(counts, near)], axis=0)
+            d = np.min(np.stack([np.where(c, d, np.inf) for c, d in zip(counts, near)]), axis=0)
             met(self.function, d, plain(self.pick(low)))
 
     def result(self, r: Any, keepdims: Any) -> Any:
@@ -180,13 +180,14 @@ def _quantile(function: Callable[..., Any], scale: int, skip_nan: bool) -> None:
         if not isinstance(q, Number):
             return x.result(_mean_of_two(x.pick(low), x.pick(high), share).astype(dtype), keepdims)
         between = np.where(share == 0, 0.0, 1.0) if method == "linear" else share
-        met(function, between, level, ordered=False, why="the position is that of an element, where q has a kink")
+        along = np.reshape(level, shape_of(level) + (1,) * len(lead))
+        met(function, between, along, ordered=False, why="the position is that of an element, where q has a kink")
         # At an element the slope in q is the mean of those on both sides; beyond the outermost positions it is 0.
         growth = (x.count + _GROWTH.get(method, 0.0)) / scale * (method in _GROWTH)
         flat = 0.0 if method == "linear" else (at <= 0) | (at >= x.count - 1)
         back = low - ((share == 0) & (low > 0))
         slope = growth * (1 - flat) * (x.pick(high) - x.pick(back)) / np.maximum(high - back, 1)
-        moved = np.reshape(q, shape_of(q) + (1,) * len(lead))
+        moved = np.reshape(q, shape_of(along))
         result = _mean_of_two(x.pick(low), x.pick(high), share) + slope * (moved - plain(moved))
         return x.result(result.astype(dtype), keepdims)
 

@@ -448,3 +448,11 @@ def test_nothing_is_reported_by_default() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert dd.derivative(lambda x: dd.relu(x) - dd.relu(-x))(0.0) == 0.0
+
+
+def test_several_quantiles_of_several_rows_are_reported() -> None:
+    """The positions are of the quantiles, the distances of quantiles and rows."""
+    a, q = np.array([[1.0, 2.0, 4.0], [2.0, 3.0, 7.0]]), np.array([0.25, 0.5])
+    with dd.kinks("warn"), pytest.warns(dd.KinkWarning, match=r"quantile\(0.5\) is at a kink, element \[1, 0\] and 1"):
+        tangent = dd.jvp(lambda q: np.quantile(a, q, axis=1), (q,), (np.ones(2),))[1]
+    np.testing.assert_array_equal(tangent, [[2.0, 2.0], [3.0, 5.0]])
