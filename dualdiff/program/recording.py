@@ -75,6 +75,7 @@ class Log:
         self.steps: list[Step] = []
         self.constants: dict[int, tuple[Any, Any]] = {}  # of arrays that steps use: they, and copies of them
         self.shared = shared or {}  # arrays that are constants as they stand
+        self.foreign: set[int] = set()  # steps whose results are in the memory of arrays that are no recordings
         self.mutated: set[int] = set()  # owners of memory that was written to
 
     def argument(self, name: str, value: Any) -> Recording:
@@ -94,8 +95,8 @@ class Log:
         self.steps.append(step)
         if target is not None:
             owner = target.root()
-            if self.steps[owner.step].function is argument:
-                raise Escaped(f"an argument is written to{user_line()}")
+            if self.steps[owner.step].function is argument or owner.step in self.foreign:
+                raise Escaped(f"what stands outside of it, or an argument, is written to{user_line()}")
             self.mutated.add(owner.step)
             step.owner = owner.step
             return target
@@ -116,6 +117,9 @@ class Log:
             for x in recordings_in(operands):
                 if isinstance(x.value, np.ndarray) and np.may_share_memory(x.value, result):
                     base = x.root()
+            if any(np.may_share_memory(x, result) for x in arrays_in(operands)):  # whose owner may change it later
+                self.steps[at].value = result.copy(order="K")
+                self.foreign.add(at)
         self.steps[at].owner = at if base is None else base.step
         return Recording(self, at, result, base)
 
@@ -171,6 +175,15 @@ def recordings_in(x: Any) -> Iterator[Recording]:
     elif isinstance(x, list | tuple | dict):
         for part in x.values() if isinstance(x, dict) else x:
             yield from recordings_in(part)
+
+
+def arrays_in(x: Any) -> Iterator[Any]:
+    """The plain arrays among arguments."""
+    if isinstance(x, np.ndarray):
+        yield x
+    elif isinstance(x, list | tuple | dict):
+        for part in x.values() if isinstance(x, dict) else x:
+            yield from arrays_in(part)
 
 
 METHODS = set("""
