@@ -23,7 +23,7 @@ from .methods import Methods
 from .number import ElementNumber, Number, NumberArray, by_hand, new, note
 from .table import BINARY, ELEMENTWISE, FUNCTIONS, OUT, PLAIN, UNARY, Part
 from .tangents import Structured, expand
-from .values import in_memory, is_array, is_complex, is_view, like_key, ndim, plain, shape_of
+from .values import in_memory, is_array, is_complex, like_key, ndim, plain, shape_of, writes_through
 
 __all__ = ["Dual", "DualArray", "maximum", "minimum", "relu", "value"]
 
@@ -374,7 +374,7 @@ class DualArray(NumberArray, Dual, role="array"):
             inside, have = ndim(self.value[key]), ndim(v)
             t = expand(t, have, inside) if have <= inside else t.reshape(t.shape[:1] + t.shape[1 + have - inside :])
         mine = self.tangent
-        if mine is not root._tangent and not _writes_through(mine, root._tangent):
+        if mine is not root._tangent and not writes_through(mine, root._tangent):
             # by the elements' places in the array itself, whatever the memory of its tangents is like
             mine = root._tangent if root.shape else root._tangent[..., None]
             key, batched = np.unravel_index(self._numbers(root)[key], root.shape or (1,)), True
@@ -456,13 +456,6 @@ def _elements(x: Any, seen: Any) -> Any:
         e = out.flat[k] = new(Element)
         e._array, e._at, e._tag, e._found, e._seen = flat, k, x._tag, None, seen
     return out
-
-
-def _writes_through(view: Any, whole: Any) -> bool:
-    """Whether what is written into the one array is seen in the other."""
-    if type(view) is np.ndarray and type(whole) is np.ndarray:
-        return not view.size or np.may_share_memory(view, whole)
-    return isinstance(view, Number) and isinstance(whole, Number) and is_view(view, whole)
 
 
 def value(x: Any) -> Any:

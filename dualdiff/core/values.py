@@ -115,3 +115,10 @@ def is_view(y: Any, x: Any) -> bool:
         return y._link is not None and y._link.base is not None and y.root() is x.root()
     base = getattr(y, "base", None)  # arrays of other kinds tell by the same attribute as ndarrays, or have no views
     return base is not None and (base is x or base is x.base)
+
+
+def writes_through(view: Any, whole: Any) -> bool:
+    """Whether what is written into the one array is seen in the other."""
+    if type(view) is np.ndarray and type(whole) is np.ndarray:
+        return not view.size or np.may_share_memory(view, whole)
+    return isinstance(view, Number) and isinstance(whole, Number) and is_view(view, whole)
