@@ -25,9 +25,10 @@ import numpy as np
 
 from ..check.coverage import coverage
 from ..core.pytree import flatten
+from ..program.compile import compile
 from ..show.text import Table, element_names, shown
 from ..show.trace import Trace, traced
-from ..transforms.forward import value_and_jacobian
+from ..transforms.forward import jacobian, value_and_jacobian
 from .formula import CONSTANTS, FUNCTIONS, CommandError, as_function, brief, match_names, near, read_values, spoken
 
 Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
@@ -177,6 +178,7 @@ def parser() -> Parser:
     made.add_argument("--trace", action="store_true", help="print the evaluation trace, of functions in files too")
     made.add_argument("--reverse", action="store_true", help="reverse mode: one pass back gives a whole gradient")
     made.add_argument("--graph", choices=["mermaid", "dot", "svg"], help="print nothing but the computational graph")
+    made.add_argument("--program", action="store_true", help="print nothing but generated code for the derivatives")
     made.add_argument("--full", action="store_true", help="leave nothing out of wide tables and long vectors")
     return made
 
@@ -207,6 +209,13 @@ def run(argv: Sequence[str]) -> None:
             return write([getattr(made, options.graph)().rstrip()])
         except ValueError as exc:  # too large a picture
             raise CommandError(str(exc)) from None
+    if options.program:
+        mode = "reverse" if options.reverse else "forward"
+        compiled = compile(jacobian(named(f, call, inputs), tuple(range(len(inputs))), mode))
+        attempt(f, compiled, *inputs.values())
+        if not compiled.source:
+            raise CommandError(f"no program can be made: {compiled.report or 'the derivative is not finite here'}")
+        return write([compiled.source])
     lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
     if options.trace and inputs:
         made = tracing(f, call, inputs)
@@ -219,12 +228,17 @@ def run(argv: Sequence[str]) -> None:
     write(lines)
 
 
+def named(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any]) -> Callable[..., Any]:
+    """`call` with the inputs as its parameters, under f's name."""
+    made: Any = lambda *args: call(*args)
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
+    made.__signature__, made.__name__ = inspect.Signature(parameters), getattr(f, "__name__", "f")
+    return made  # type: ignore[no-any-return]
+
+
 def tracing(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any], **options: Any) -> Trace:
     """The trace of f at the inputs, under their names and f's."""
-    named: Any = lambda *args: call(*args)
-    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs]
-    named.__signature__, named.__name__ = inspect.Signature(parameters), getattr(f, "__name__", "f")
-    made = attempt(f, functools.partial(traced, **options), named, inputs.values())
+    made = attempt(f, functools.partial(traced, **options), named(f, call, inputs), inputs.values())
     assert isinstance(made, Trace)
     return made
 

@@ -364,6 +364,16 @@ def test_functions_in_files_are_traced_and_reversed(run: Callable[..., str], mod
     assert "d/dscale" in run(f"{module}:many", "x=3", "scale=2", "--trace")
 
 
+def test_programs(run: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    text = run("x*sin(x) + exp(-x)/x", "x=2", "--program")
+    assert text.startswith("from math import cos, exp, sin\n") and "return (" in text
+    scope: dict[str, Any] = {}
+    exec(text, scope)
+    derivative = math.sin(2) + 2 * math.cos(2) - math.exp(-2) / 2 - math.exp(-2) / 4
+    assert scope["f"](2.0) == (pytest.approx(derivative, rel=1e-14),)
+    assert "not finite here" in complaint(capsys, ["sqrt(x)", "x=0", "--program"])
+
+
 def test_graphs(run: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*TEXTBOOK, "--graph", "mermaid").startswith("flowchart LR\n")
     assert run(*TEXTBOOK, "--graph", "dot").startswith("digraph {\n")
