@@ -255,3 +255,14 @@ def test_range() -> None:
     agrees(f, X)
     with pytest.raises(TypeError, match="by keyword"):
         dd.jacobian(lambda x: np.arange(start=x[0], stop=2, like=x))(X)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_write_into_what_require_gives_of_an_argument(mode: str) -> None:
+    """That is the array itself, with nothing else written that would lose a derivative and start a second run."""
+
+    def f(x: Any) -> Any:
+        np.require(x, requirements="W")[0] = 0.0
+        return 2 * x
+
+    np.testing.assert_array_equal(dd.jacobian(f, mode=mode)(np.array([1.0, 2.0])), [[0.0, 0.0], [0.0, 2.0]])
