@@ -14,7 +14,7 @@ import numpy as np
 from .number import ElementNumber, Link, Number, NumberArray, admit, concrete, new
 from .table import Plan
 from .tangents import Structured, combine, gather, join
-from .values import SCALARS, Shape, dtype_of, is_array, ndim, plain, shape_of, to_array
+from .values import SCALARS, Shape, dtype_of, in_memory, is_array, ndim, plain, shape_of, to_array
 
 _FLOAT64 = np.dtype(np.float64)
 _NOT_CAST = (Structured, Number)  # tangents whose type is not changed to fit the value's
@@ -201,6 +201,8 @@ def buffer(like: Any, v: Any) -> Any:
         return v
     if isinstance(like.value, Number):
         v = buffer(like.value, v)
+    elif type(v) is np.ndarray and not in_memory(like.value):
+        v = np.array(v, like=like.value)
     r = make_array(v, zero_tangent(like, v), like._tag)
     r._link = Link()
     r._link.owned = True

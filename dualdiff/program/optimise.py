@@ -73,15 +73,16 @@ class Optimised:
     def _settled(self) -> set[int]:
         """Owners of memory made and filled from constants alone, before anything reads it."""
         steps, mutated = self.log.steps, self.log.mutated
-        varies: set[int] = set()  # steps that depend on an argument
+        varies: set[int] = set()  # steps that depend on an argument, and owners of memory into which such went
         last: dict[int, int] = {}
         first: dict[int, int] = {}
         open_owners = set(mutated)
         for k, s in enumerate(steps):
             writes = s.owner in mutated and self._writes(s)
             read = [r for r in refs((s.args, s.kwargs)) if not (s.function in OF_SHAPE and r is s.args[0])]
-            if s.function is argument or any(r.step in varies for r in read if not writes or r is not s.args[0]):
-                varies.add(k)
+            operands = [r for r in read if not writes or r is not s.args[0]]
+            if s.function is argument or any({r.step, steps[r.step].owner} & varies for r in operands):
+                varies |= {k, s.owner}
                 open_owners.discard(s.owner)
             if writes:
                 last[s.owner] = k
@@ -179,6 +180,8 @@ class Optimised:
         inner = self.steps[x.step]
         if function is np.transpose and _axes(args, np.ndim(y)) == tuple(range(np.ndim(y))):
             return self._same(x, y)
+        if len(args) > 2 or len(inner.args) > 2:
+            return None  # another order than C's
         if function is np.reshape and inner.function is np.reshape and not inner.kwargs:
             base = inner.args[0]
             return base if self._same(base, y) is not None else self._once_of(np.reshape, y, base, np.shape(y))
@@ -191,7 +194,7 @@ class Optimised:
     def _composed(self, y: Any, t: Any, numbers: Any, shape: Any) -> Any:
         """Elements put to places of what was put to places itself, at once."""
         inner = self.steps[t.step] if isinstance(t, Ref) else None
-        if inner is not None and inner.function is np.reshape and isinstance(inner.args[0], Ref):
+        if inner is not None and inner.function is np.reshape and len(inner.args) == 2 and not inner.kwargs:
             inner = self.steps[inner.args[0].step]
         if inner is None or inner.function is not scatter or isinstance(numbers, Ref) or isinstance(inner.args[1], Ref):
             return None
@@ -335,7 +338,7 @@ def as_function(function: Any, args: Any, kwargs: Any, value: Any) -> tuple[Any,
     if function is not method or kwargs:
         return function, args
     x, name, *rest = args
-    if name in ("reshape", "ravel"):
+    if name == "reshape" or (name == "ravel" and not rest):
         return np.reshape, (x, np.shape(value))
     if name == "transpose":
         order = rest[0] if len(rest) == 1 and not isinstance(rest[0], int) else tuple(rest)

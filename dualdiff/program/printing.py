@@ -83,7 +83,7 @@ def number_text(x: Any) -> tuple[str, int]:
     if type(x) in (np.float64, np.complex128):
         x = x.item()
     text = re.sub(r"\b(nan|inf)\b", r"np.\1", repr(x))
-    return (f"np.{text}" if isinstance(x, np.generic) else text), (SIGN if text.startswith("-") else ATOM)
+    return text, SIGN if text.startswith("-") else ATOM
 
 
 class Arrays:
@@ -131,6 +131,8 @@ class Arrays:
             self.given |= {owner, root}
         elif type(due) in (float, complex, int, bool) and type(v) is not type(due):
             text = f"{type(due).__name__}({text})"
+        elif isinstance(due, np.float64) and not (isinstance(x, Ref) and isinstance(v, np.generic)):
+            text = f"np.float64({text})"
         looked = isinstance(x, Ref) and (hasattr(due, "indices") or np.result_type(due).kind in "fc")
         return text, f"not finite({text})" if looked else None
 
@@ -313,7 +315,8 @@ class Arrays:
         if s.function is np.add and b not in self.waiting:
             a, b = b, a
         shapes = {np.shape(self.program.steps[j].value) for j in (a, b)}
-        if b not in self.waiting or shapes != {s.value.shape} or a == b:
+        types = {np.result_type(self.program.steps[j].value) for j in (a, b)}
+        if b not in self.waiting or shapes != {np.shape(s.value)} or types != {np.result_type(s.value)} or a == b:
             return False
         if s.value.ndim != 1 and a not in self.waiting and a not in self.sums:
             return False  # an array of unknown order in memory, of which a reshape may be a copy
@@ -333,7 +336,8 @@ class Arrays:
         """The same of a constant array, of which the program fills a copy."""
         c, b = s.args if isinstance(s.args[1], Ref) else s.args[::-1]
         waits = isinstance(b, Ref) and b.step in self.waiting
-        if s.function is not np.add or not waits or np.shape(c) != np.shape(s.value):
+        alike = np.shape(c) == np.shape(s.value) and np.result_type(c) == np.result_type(s.value)
+        if s.function is not np.add or not waits or not alike or np.iscomplexobj(s.value):
             return False
         name = self.assign(k, f"{self.text(c)}.copy()")
         self.covered[name] = np.ravel(c) != 0

@@ -217,7 +217,11 @@ class Recording(NDArrayOperatorsMixin):
         if not all(isinstance(x, (Recording, *KNOWN)) for x in inputs):
             return NotImplemented  # a Dual goes first
         target = None
-        if options.get("out") is not None:
+        if method == "at":  # which writes to its first operand
+            target = inputs[0]
+            if not isinstance(target, Recording):
+                raise Escaped(f"np.{ufunc.__name__}.at on a plain array{user_line()}")
+        elif options.get("out") is not None:
             (target,) = options["out"]
             if not isinstance(target, Recording):
                 raise Escaped(f"np.{ufunc.__name__} with a plain array as out={user_line()}")

@@ -448,3 +448,38 @@ def test_no_warnings_but_the_functions_own() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(compiled(np.array([0.0, 4.0])), [[np.inf, 0], [0, 0.25]])
+
+
+# ---------------------------------------------------------------- arrays that a function makes itself
+
+
+def stored(x: Any) -> Any:
+    y = np.zeros_like(x)
+    y[1:] = x[:-1] ** 2
+    y[0] = x[0]
+    return y
+
+
+def filled(x: Any) -> Any:
+    y = np.zeros(4)
+    y[1:] = x**2
+    y[0] = y[1] * 2
+    return y
+
+
+def summed(x: Any) -> Any:
+    y = np.empty(3)
+    for i in range(3):
+        y[i] = x[i] * (y[i - 1] if i else 1.0)
+        y[: i + 1] *= 2.0
+    return y
+
+
+@pytest.mark.parametrize("f", [stored, filled, summed])
+@pytest.mark.parametrize("how", [{}, {"chunk_size": 1}, {"mode": "reverse"}, {"sparse": True}])
+def test_buffers(f: Any, how: dict[str, Any]) -> None:
+    g = dd.jacobian(f, **how)
+    x = np.array([1.0, 2.0, 3.0])
+    compiled = ready(g, (x,), (1.1 * x,))
+    got, due = served(compiled, x[::-1].copy()), g(x[::-1].copy())
+    np.testing.assert_allclose(*(j.toarray() if hasattr(j, "toarray") else j for j in (got, due)), rtol=1e-13)
