@@ -199,7 +199,7 @@ def _room(made: Any) -> Any:
     levels = {x._tag: x for x in numbers_in([*args, *kwargs.values()])}
     innermost = plain(next(iter(levels.values()), None))
     if is_array(innermost) and not isinstance(innermost, np.ndarray):
-        made = np.asarray(made, like=innermost)
+        made = np.array(made, like=innermost)
     for tag in sorted(levels):
         made = make_array(made, zero_tangent(levels[tag], made), tag)
         made._link = Link()
