@@ -10,7 +10,7 @@ import numpy as np
 from ..core.making import wrap
 from ..core.number import end, start
 from ..core.pytree import flatten
-from ..core.values import is_array, plain
+from ..core.values import is_array, plain, to_array
 
 
 def strays(call: Any, f: Callable[..., Any], result: Any) -> bool:
@@ -38,7 +38,7 @@ def _plainly(call: Any, leaves: Any) -> Any:
 def _differ(result: Any, expected: Any) -> bool:
     """Whether two results of f are more than rounding apart, or of another shape."""
     a, b = (flatten(x, lists=True)[0] for x in (result, expected))
-    a, b = ([np.asarray(plain(x)) for x in leaves] for leaves in (a, b))
+    a, b = ([to_array(plain(x)) for x in leaves] for leaves in (a, b))
     return [x.shape for x in a] != [x.shape for x in b] or not all(
         np.allclose(x, y, rtol=1e-7, atol=1e-12, equal_nan=True) for x, y in zip(a, b) if x.dtype.kind in "fciub"
     )
