@@ -97,7 +97,7 @@ class Compiled:
     def __init__(self, g: Callable[..., Any]) -> None:
         self._g = g
         self._programs: dict[Any, list[Program]] = {}
-        self._current: tuple[Callable[..., Any], ...] = ()  # the programs that are tried first
+        self._current: tuple[Program, ...] = ()  # the programs that are tried first
         self._reasons: dict[Any, str] = {}  # of signatures that run as g
         self._changes = 0
         self._lock = threading.Lock()
@@ -105,16 +105,20 @@ class Compiled:
             functools.update_wrapper(self, g, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The latest program's own entry stands here once there is one, see `_first`."""
+        return self._slowly(args, kwargs)
+
+    def _missed(self, *given: Any, **kwargs: Any) -> Any:
+        """What the latest program does not serve."""
+        args = tuple([x for x in given if x is not MISS])
         if not kwargs and not kinks.active:
-            for program in self._current:
-                try:
-                    result = program(*args)
-                except Exception:  # whatever it is, g has the answer
-                    continue
-                if result is UNSURE:
-                    return self._g(*args)
-                if result is not MISS:
-                    return result
+            for program in self._current[1:]:
+                if len(args) == len(program.arguments):
+                    result = program.run(args)
+                    if result is UNSURE:
+                        return self._g(*args)
+                    if result is not MISS:
+                        return result
         return self._slowly(args, kwargs)
 
     def __reduce__(self) -> Any:
@@ -151,8 +155,14 @@ class Compiled:
 
     def _first(self, program: Program) -> None:
         """Try this program before others from now on."""
-        if program.direct is not None and program.direct not in self._current[:1]:
-            self._current = (program.direct, *[p for p in self._current if p is not program.direct])[:PATHS]
+        if program.direct and program not in self._current[:1]:
+            self._try_first((program, *[p for p in self._current if p is not program])[:PATHS])
+
+    def _try_first(self, programs: tuple[Program, ...]) -> None:
+        """A class of its own, whose `__call__` is the first program's entry: a call costs no more than a function's."""
+        self._current = programs
+        call = {"__call__": staticmethod(programs[0].entry(self._missed))} if programs else {}
+        self.__class__ = type("Compiled", (Compiled,), {"__doc__": self.__doc__, **call})
 
     def _compared(self, program: Program, signature: Any, result: Any, args: Any, kwargs: Any) -> Any:
         """The result of g at a second point, with which the program's must agree."""
@@ -171,7 +181,7 @@ class Compiled:
         for programs in self._programs.values():
             if program in programs:
                 programs.remove(program)
-        self._current = tuple([p for p in self._current if p is not program.direct])
+        self._try_first(tuple([p for p in self._current if p is not program]))
 
     # ------------------------------------------------------------ recording
 
@@ -218,7 +228,7 @@ class Compiled:
             got, got_tree = parts_of(self._g(*new_args, **new_kwargs))
         finally:
             unhush(token)
-        if not surroundings.unchanged():
+        if not surroundings.same():
             raise Escaped("it changes what stands outside of it")
         if not same_structure(tree, got_tree):
             raise Escaped("its result is of another structure on numbers that write down what is asked of them")
@@ -228,7 +238,7 @@ class Compiled:
         name = getattr(self, "__name__", "")
         program = Program(name if name.isidentifier() else "program", optimised, named, expected, tree, surroundings)
         if not kwargs and all(part is LEAF for part in parts_of(args)[1].parts):
-            program.direct = program.function
+            program.direct = True
         return program
 
     # ------------------------------------------------------------ what users look at

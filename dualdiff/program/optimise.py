@@ -178,7 +178,7 @@ class Optimised:
         if kwargs or not isinstance(x, Ref):
             return None
         inner = self.steps[x.step]
-        if function is np.transpose and _axes(args, np.ndim(y)) == tuple(range(np.ndim(y))):
+        if function is np.transpose and axes_order(args, np.ndim(y)) == tuple(range(np.ndim(y))):
             return self._same(x, y)
         if len(args) > 2 or len(inner.args) > 2:
             return None  # another order than C's
@@ -187,7 +187,7 @@ class Optimised:
             return base if self._same(base, y) is not None else self._once_of(np.reshape, y, base, np.shape(y))
         if function is np.transpose and inner.function is np.transpose and not inner.kwargs:
             base, n = inner.args[0], np.ndim(y)
-            order = tuple([_axes(inner.args, n)[k] for k in _axes(args, n)])
+            order = tuple([axes_order(inner.args, n)[k] for k in axes_order(args, n)])
             return base if order == tuple(range(n)) else self._once_of(np.transpose, y, base, order)
         return None
 
@@ -327,7 +327,7 @@ COPIES |= {np.real, np.atleast_1d}
 COPY_METHODS = {"copy", "astype", "reshape", "ravel", "flatten", "squeeze", "item"}
 
 
-def _axes(args: Any, n: int) -> tuple[int, ...]:
+def axes_order(args: Any, n: int) -> tuple[int, ...]:
     """The order of axes that np.transpose was given."""
     order = args[1] if len(args) > 1 and args[1] is not None else range(n - 1, -1, -1)
     return tuple([k % n for k in order])
@@ -344,7 +344,7 @@ def as_function(function: Any, args: Any, kwargs: Any, value: Any) -> tuple[Any,
         order = rest[0] if len(rest) == 1 and not isinstance(rest[0], int) else tuple(rest)
         return np.transpose, (x, order) if order else (x,)
     if name == "copy" and not rest:
-        return np.copy, (x,)
+        return np.copy, (x, "C")
     return function, args
 
 
@@ -371,4 +371,4 @@ def keyed(x: Any) -> Any:
     return type(x), repr(x) if isinstance(x, float | complex | np.generic) else x
 
 
-__all__ = ["CONSTANT", "Optimised", "item", "refs", "replaced", "scatter"]
+__all__ = ["CONSTANT", "Optimised", "axes_order", "item", "refs", "replaced", "scatter"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tangents import scatter
-from .optimise import CONSTANT, Optimised, refs, uniform
+from .optimise import CONSTANT, Optimised, axes_order, refs, uniform
 from .recording import Ref, Step, argument, decided, item, method, reduced
 
 # How tightly what was written holds together: a name or call, a power, a sign, a product, a sum, a comparison.
@@ -198,6 +198,14 @@ class Arrays:
             return f"{self.text(args[0])}[{args[1]}]", ATOM
         if function is method:
             return f"{self.text(args[0])}.{args[1]}({self.arguments(args[2:], kwargs)})", ATOM
+        if isinstance(args[0] if args else None, Ref) and isinstance(self.program.value(args[0]), np.ndarray):
+            if function is np.transpose and not kwargs:  # which methods do faster
+                axes = axes_order(args, s.value.ndim)
+                turned = ".T" if axes == tuple(range(s.value.ndim))[::-1] else f".transpose{axes}"
+                return self.text(args[0]) + turned, ATOM
+            if function is np.copy and not kwargs:
+                order = args[1] if len(args) > 1 else "K"
+                return f"{self.text(args[0])}.copy({repr(order) * (order != 'C')})", ATOM
         if function is reduced:
             return f"np.{args[0].__name__}.{args[1]}({self.arguments(args[2:], kwargs)})", ATOM
         if function in (np.zeros_like, np.empty_like, np.ones_like) and isinstance(args[0], np.ndarray):

@@ -350,12 +350,20 @@ class Scalars:
     def is_bool(self, x: Any) -> bool:
         return isinstance(x, bool) or (isinstance(x, Symbol) and self.made[x.at][0] in BOOLS)
 
-    def written(self, k: int, due: Any) -> tuple[str, str | None]:
-        """The text of a leaf of the result, and of a number that is finite if all its elements are."""
+    def written(self, k: int, due: Any, lines: list[str] | None = None) -> tuple[str, str | None]:
+        """The text of a leaf of the result, and of a number that is finite if all its elements are.
+
+        With lines, elements that are expressions are given names there.
+        """
         elements = np.ravel(np.asarray(self.results[k], object))
         texts = [self.text(v) for v in elements]
         if np.result_type(due).kind == "f":  # a truth value that was multiplied by 1
             texts = [calls("float")(t) if self.is_bool(v) else t for t, v in zip(texts, elements)]
+        if lines is not None:
+            for j, (text, level) in enumerate(texts):
+                if level != ATOM and isinstance(elements[j], Symbol):
+                    texts[j] = self.out.new(), ATOM
+                    lines.append(f"{texts[j][0]} = {text}")
         varying = [bracketed(t, PRODUCT) for t, v in zip(texts, elements) if isinstance(v, Symbol)]
         tested = " + ".join(varying) if varying and np.result_type(due).kind == "f" else None
         if not isinstance(due, np.ndarray):

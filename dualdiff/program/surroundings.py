@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import functools
 import opcode
+import operator
 import random
 import sys
 import time
@@ -32,21 +33,19 @@ class Surroundings:
     """What a function reaches, as checks for a program; `reason` says why it can't be recorded."""
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.checks: list[tuple[str, tuple[Any, ...]]] = []  # an expression with places, and what stands there
-        self.shared: dict[int, Any] = {}  # large arrays
-        self.watched: list[tuple[Any, Any]] = []  # containers and instances, with what they held
         self.reason: str | None = None
-        self._seen: dict[int, Any] = {}
-        self._names = {"__call__"}  # by which methods may be called
-        self._reach(f)
-
-    def unchanged(self) -> bool:
-        """Whether containers and instances hold what they held."""
-        return all(snapshot(x) == held for x, held in self.watched)
+        self._names = {"__call__"}  # that the code uses, of methods and attributes
+        known = 0
+        while known < len(self._names):  # a name may be met after what has it
+            known = len(self._names)
+            self.checks: list[tuple[str, tuple[Any, ...]]] = []  # an expression with places, and what stands there
+            self.shared: dict[int, Any] = {}  # large arrays
+            self._seen: dict[int, Any] = {}
+            self._reach(f)
 
     def same(self) -> bool:
         try:
-            return all(holds(*check) for check in self.checks) and self.unchanged()
+            return all(holds(*check) for check in self.checks)
         except Exception:
             return False
 
@@ -76,17 +75,40 @@ class Surroundings:
             self.reason = f"random numbers or the time are asked for ({getattr(x, '__name__', x)})"
         elif isinstance(x, list | tuple | dict | set):
             if not isinstance(x, tuple):  # which stays what it is
-                self.watched.append((x, snapshot(x)))
+                self._holds("{0}", x, x.copy())
             for part in (*x.keys(), *x.values()) if isinstance(x, dict) else x:
                 self._reach(part)
-        elif not isinstance(x, types.ModuleType | type | types.BuiltinFunctionType) and own(type(x)):
-            self.watched.append((x, snapshot(x)))
-            for part in getattr(x, "__dict__", {}).values():
-                self._reach(part)
-            for base in type(x).__mro__:
-                for name, member in vars(base).items() if own(base) else ():
-                    if name in self._names:
-                        self._reach(getattr(member, "__func__", getattr(member, "fget", member)))
+        elif isinstance(x, type):
+            self._class(x)
+        elif not isinstance(x, types.ModuleType | types.BuiltinFunctionType) and own(type(x)):
+            if hasattr(x, "__dict__"):
+                self._holds("{0}.__dict__", x, vars(x).copy())
+                for part in vars(x).values():
+                    self._reach(part)
+            self._class(type(x), x)
+
+    def _holds(self, place: str, owner: Any, held: Any) -> None:
+        """A container that must hold the same things; these are compared as Python does: by identity, or else `==`."""
+        parts = held.values() if isinstance(held, dict) else held
+        if not any(hasattr(type(x).__eq__, "__code__") for x in (owner, *parts)):  # no `==` of somebody's own
+            self.checks.append((f"{place} == {{1}}", (owner, held)))
+        else:
+            values = f"{place}.values()" if isinstance(held, dict) else place
+            same = f"len({place}) == {len(held)} and all(map({{1}}, {values}, {{2}}))"
+            self.checks.append((same, (owner, operator.is_, list(parts))))
+
+    def _class(self, kind: type, x: Any = None) -> None:
+        """What a class has by the names that the code uses, and its instance in slots."""
+        for base in filter(own, kind.__mro__):
+            for name, member in list(vars(base).items()):
+                if name not in self._names:
+                    continue
+                if isinstance(member, types.MemberDescriptorType):
+                    if hasattr(x, name):
+                        self._found(f"{{0}}.{name}", x, getattr(x, name))
+                    continue
+                self._found(f"{{0}}[{name!r}]", vars(base), member)
+                self._reach(getattr(member, "__func__", getattr(member, "fget", None)))
 
     def _array(self, x: Any) -> None:
         if x.size <= SMALL and x.dtype != object:
@@ -112,7 +134,7 @@ class Surroundings:
         if not library and f.__defaults__:
             self._found("{0}.__defaults__", f, f.__defaults__)
         if not library and f.__kwdefaults__:
-            self.watched.append((f.__kwdefaults__, snapshot(f.__kwdefaults__)))
+            self._holds("{0}", f.__kwdefaults__, f.__kwdefaults__.copy())
         if library:
             return
         for code in codes(f.__code__):
@@ -183,18 +205,3 @@ def own(x: Any) -> bool:
     else:
         name = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None) or ""
     return name.partition(".")[0] not in LIBRARIES
-
-
-def snapshot(x: Any, depth: int = 3) -> Any:
-    """What a container or an instance holds: numbers and text by value, small arrays by content, others by identity."""
-    if isinstance(x, NUMBERS) or x is None:
-        return x
-    if isinstance(x, np.ndarray):
-        return id(x), x.tobytes() if x.size <= SMALL and x.dtype != object else None
-    if depth and isinstance(x, dict):
-        return id(x), tuple([(k, snapshot(v, depth - 1)) for k, v in x.items()])
-    if depth and isinstance(x, list | tuple):
-        return id(x), tuple([snapshot(v, depth - 1) for v in x])
-    if depth and own(type(x)) and hasattr(x, "__dict__") and not isinstance(x, type | types.FunctionType):
-        return id(x), tuple([(k, snapshot(v, depth - 1)) for k, v in vars(x).items()])
-    return id(x)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import kinks
 from ..core.tangents import hush, unhush
 from .optimise import Optimised
 from .printing import Arrays
@@ -44,23 +45,42 @@ class Program:
         tree: Tree,
         surroundings: Surroundings,
     ) -> None:
-        self.name, self.arguments, self.surroundings = name, arguments, surroundings
+        self.name, self.arguments, self.results, self.surroundings = name, arguments, results, surroundings
         self.checked = False  # at a second point, against the function itself
-        self.direct: Callable[..., Any] | None = None  # to be called with the user's arguments as they stand
+        self.direct = False  # whether it takes the user's arguments as they stand
         self.body = best(optimised, [n for n, _ in arguments])
         self.out, self.tree = self.body.out, tree
         self.parts = [self.body.written(k, x) for k, x in enumerate(results)]
         self.result = self._built(tree, iter([text for text, _ in self.parts]))
-        scope = {"np": np, "ndarray": np.ndarray, "MISS": MISS, "UNSURE": UNSURE, **FUNCTIONS, **self.out.constants}
-        lines = [*self._tests(scope), *self._work()]
-        exec("\n    ".join([self._head(), *lines]), scope)
-        self.function: Callable[..., Any] = scope[name]
+        self.scope = {"np": np, "ndarray": np.ndarray, "MISS": MISS, "UNSURE": UNSURE, **FUNCTIONS}
+        self.scope |= self.out.constants
+        self.lines = [*self._tests(self.scope), *self._work()]
+        exec("\n    ".join([self._head(), *self.lines]), self.scope)
+        self.function: Callable[..., Any] = self.scope[name]
 
     def run(self, leaves: Sequence[Any]) -> Any:
         try:
             return self.function(*leaves)
         except Exception:  # whatever it is, the function itself has the answer
             return UNSURE
+
+    def entry(self, missed: Callable[..., Any]) -> Callable[..., Any]:
+        """The program as users call it, which hands over to another function what it does not serve."""
+        names = [n for n, _ in self.arguments]
+        scope = {**self.scope, "missed": missed, "kinks": kinks}
+        given = ", ".join([*names, "*others"])
+        lines = [
+            f"def {self.name}({''.join(f'{n}=MISS, ' for n in names)}{'/, ' * bool(names)}*others, **named):",
+            "    if not (others or named or kinks.active):",
+            "        try:",
+            *[f"            {line.replace('return MISS', 'raise ValueError')}" for line in self.lines],
+            "        except Exception:",  # whatever it is, the function itself has the answer
+            "            pass",
+            f"    return missed({given}, **named)",
+        ]
+        exec("\n".join(lines).replace("return UNSURE", "raise ValueError"), scope)
+        made: Callable[..., Any] = scope[self.name]
+        return made
 
     # ------------------------------------------------------------ what runs
 
@@ -91,24 +111,24 @@ class Program:
             scope.update(zip(names, things))
             lines += [f"if not {text.format(*names)}:" if text[0] == "(" else f"if not ({text.format(*names)}):"]
             lines += ["    return MISS"]
-        if self.surroundings.watched:
-            scope["unchanged"] = self.surroundings.unchanged
-            lines += ["if not unchanged():", "    return MISS"]
         return lines
 
     def _work(self) -> list[str]:
         """The program's lines, and a look at its result."""
-        numbers = isinstance(self.body, Scalars)
         work, texts = [*self.out.lines], []
         for k, (text, looked) in enumerate(self.parts):
-            if looked is not None and numbers:
-                work += [f"total = {looked}", "if total - total != 0.0:", "    return UNSURE"]
+            if isinstance(self.body, Scalars):
+                text, looked = self.body.written(k, self.results[k], work)
+                if looked is not None:
+                    work += [f"total = {looked}"] * (not looked.isidentifier())
+                    total = looked if looked.isidentifier() else "total"
+                    work += [f"if {total} - {total} != 0.0:", "    return UNSURE"]
             elif looked is not None:
                 work += [f"result{k} = {text}", f"if not finite(result{k}):", "    return UNSURE"]
                 text = f"result{k}"
             texts.append(text)
         work.append(f"return {self._built(self.tree, iter(texts))}")
-        if numbers:
+        if isinstance(self.body, Scalars):
             return work
         return ["token = hush()", "try:", *(f"    {line}" for line in work), "finally:", "    unhush(token)"]
 

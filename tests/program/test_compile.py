@@ -270,6 +270,56 @@ def helper(x: Any) -> Any:
     return x * x
 
 
+class Slotted:
+    """Its attributes stand in slots, and in the class."""
+
+    __slots__ = ("rate",)
+    power = 2.0
+
+    def __init__(self) -> None:
+        self.rate = 1.0
+
+
+class Equal(list[float]):
+    """Equal to anything of its kind."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_slots_classes_and_what_lists_hold() -> None:
+    """An array in a list is exchanged, and its successor changed; an element says it is equal to what it is not."""
+    slotted, held, odd = Slotted(), [1.0, np.array([1.0, 2.0])], [Equal([1.0])]
+    f = lambda x: np.sum(slotted.rate * x ** Slotted.power * held[0] * held[1] * odd[0][0])
+    g, x = dd.gradient(f), np.array([1.5, 2.5])
+    compiled = ready(g, (x,), (x,))
+    changes = [
+        lambda: setattr(slotted, "rate", 3.0),
+        lambda: setattr(Slotted, "power", 3.0),
+        lambda: held.__setitem__(0, 5.0),
+        lambda: held.__setitem__(1, np.array([7.0, 8.0])),
+        lambda: held[1].__setitem__(0, 9.0),
+        lambda: odd.__setitem__(0, Equal([4.0])),
+    ]
+    try:
+        for change in changes:
+            change()
+            for _ in range(3):
+                np.testing.assert_allclose(compiled(x), g(x), rtol=1e-12)
+            assert served(compiled, x) is not None, compiled.report
+    finally:
+        Slotted.power = 2.0
+
+
+def test_copies_lie_in_memory_as_numpy_lays_them() -> None:
+    f = lambda x: (np.outer(x, x[:2]).T.copy(), np.copy(np.outer(x, x[:2]).T), x[:, None, None].transpose(1, 0, 2))
+    x = np.array([1.0, 2.0, 3.0])
+    compiled = ready(f, (x,), (x,))
+    assert [y.strides for y in served(compiled, x)] == [y.strides for y in f(x)]
+
+
 def test_what_changes_all_the_time_runs_as_it_is() -> None:
     calls: list[int] = []
 
