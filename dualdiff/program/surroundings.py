@@ -88,14 +88,15 @@ class Surroundings:
             self._class(type(x), x)
 
     def _holds(self, place: str, owner: Any, held: Any) -> None:
-        """A container that must hold the same things; these are compared as Python does: by identity, or else `==`."""
-        parts = held.values() if isinstance(held, dict) else held
-        if not any(hasattr(type(x).__eq__, "__code__") for x in (owner, *parts)):  # no `==` of somebody's own
+        """A container that must hold the same things: numbers of the same value, and else the very same."""
+        parts = list(held.values() if isinstance(held, dict) else held)
+        numbers = [isinstance(x, NUMBERS) for x in parts]
+        if all(numbers) and (place != "{0}" or type(owner) in (list, dict, set)):
             self.checks.append((f"{place} == {{1}}", (owner, held)))
         else:
             values = f"{place}.values()" if isinstance(held, dict) else place
             same = f"len({place}) == {len(held)} and all(map({{1}}, {values}, {{2}}))"
-            self.checks.append((same, (owner, operator.is_, list(parts))))
+            self.checks.append((same, (owner, alike if any(numbers) else operator.is_, parts)))
 
     def _class(self, kind: type, x: Any = None) -> None:
         """What a class has by the names that the code uses, and its instance in slots."""
@@ -165,6 +166,10 @@ class Surroundings:
                 name = code.co_names[arg] if of_global else _free(code, arg)
                 if of_global or (name in code.co_freevars and name in f.__code__.co_freevars):
                     self.reason = f"it changes {name!r}, which stands outside of it"
+
+
+def alike(x: Any, y: Any) -> bool:
+    return x is y or (isinstance(x, NUMBERS) and type(x) is type(y) and x == y)
 
 
 def holds(text: str, things: tuple[Any, ...]) -> bool:

@@ -314,8 +314,8 @@ def test_slots_classes_and_what_lists_hold() -> None:
 
 
 def test_copies_lie_in_memory_as_numpy_lays_them() -> None:
-    f = lambda x: (np.outer(x, x[:2]).T.copy(), np.copy(np.outer(x, x[:2]).T), x[:, None, None].transpose(1, 0, 2))
-    x = np.array([1.0, 2.0, 3.0])
+    f = lambda x: (np.outer(x, x[:20]).T.copy(), np.copy(np.outer(x, x[:20]).T), np.outer(x, x).T.copy().reshape(-1))
+    x = np.arange(1.0, 41.0)
     compiled = ready(f, (x,), (x,))
     assert [y.strides for y in served(compiled, x)] == [y.strides for y in f(x)]
 
