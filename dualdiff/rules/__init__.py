@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     polynomials,
     products,
     reductions,
+    scipy_linalg,
     special,
     spectral,
     statistics,

@@ -63,12 +63,12 @@ class Call:
         """
         try:
             return self.once(seeds)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             if not lost_in_array(error):
                 raise
             try:
                 return self.once(seeds, buffers=True)
-            except (TypeError, ValueError) as second:
+            except Exception as second:
                 if not lost_in_array(second):
                     raise second from None  # f's own, from beyond the place where the first run ended
                 if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on

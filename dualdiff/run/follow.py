@@ -24,6 +24,7 @@ from ..core.errors import TangentLossError
 from ..core.making import buffer, numeric
 from ..core.number import Number
 from ..rules import special
+from ..rules.scipy_table import instance, stand_ins
 
 _OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
@@ -42,7 +43,21 @@ def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
     replaced |= {g: _of_lists(g) for g in _OF_LISTS}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects
     replaced |= {getattr(scipy, name): getattr(special, name) for name in _OURS if scipy}
-    return Copies(replaced, _copied)(f)  # type: ignore[no-any-return]
+    return _Followed(replaced | stand_ins(), _copied)(f)  # type: ignore[no-any-return]
+
+
+class _Followed(Copies):
+    """Copies that find what stands in for instances of SciPy's classes, too."""
+
+    def __call__(self, x: Any) -> Any:
+        found = super().__call__(x)
+        return instance(x) if found is x else found
+
+    def stands_in(self, cell: Any) -> bool:
+        try:
+            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith("scipy.")
+        except ValueError:  # not filled yet
+            return False
 
 
 def _of_lists(g: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,4 +79,14 @@ def lost_in_array(error: Exception) -> bool:
         "object arrays are not supported",  # SciPy
         "read-only",  # what NumPy made of a number with a tangent, and f would write to
     )
-    return isinstance(error, TangentLossError) or any(text in str(error) for text in of_objects)
+    return isinstance(error, TangentLossError) or any(text in str(error) for text in of_objects) or _in_scipy(error)
+
+
+def _in_scipy(error: Exception) -> bool:
+    """Whether an error comes from SciPy's code, which knows no numbers with tangents."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("scipy."):
+            return True
+        trace = trace.tb_next
+    return False

@@ -10,7 +10,7 @@ import numpy as np
 
 import dualdiff as dd
 
-from . import arrays, elementwise, fft, functions, linalg, special
+from . import arrays, elementwise, fft, functions, linalg, scipy, special
 from .tools import expressions, leaves
 
 Example = tuple[Callable[..., Any], list[Any], list[Any]]
@@ -56,6 +56,8 @@ def examples() -> dict[str, Callable[[], Example]]:
         found[f"{e} {is_complex}"] = lambda e=e, is_complex=is_complex: of_fft(e, is_complex)
     for e in special.EXPRESSIONS:
         found[f"sp.{e}"] = lambda e=e: of_case(special.Case(e))
+    for e in scipy.EXPRESSIONS:
+        found[e] = lambda e=e: of_case(scipy.Case(e))
     for function in elementwise.NUMPY:
         shapes = elementwise.ONE if function in elementwise.UNARY else elementwise.TWO
         for form in shapes:

@@ -1,0 +1,75 @@
+"""SciPy's functions that are no ufuncs, in unmodified code: against differences, or refused by name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dualdiff as dd
+from tests.cases import scipy as cases
+from tests.cases.tools import leaves
+
+pytest.importorskip("scipy")
+SCIPY: dict[str, Any] = {n: importlib.import_module(f"scipy.{n}") for n in cases.NAMES if n != "np"} | {"np": np}
+
+
+def along(f: Any, arrays: Any, directions: Any, h: float = 1e-4) -> Any:
+    """Central differences of the results, extrapolated once."""
+
+    def difference(h: float) -> list[Any]:
+        up, down = (leaves(f(*[x + s * v for x, v in zip(arrays, directions)])) for s in (h, -h))
+        return [(np.asarray(a) - b) / (2 * h) for a, b in zip(up, down)]
+
+    return [(4 * a - b) / 3 for a, b in zip(difference(h / 2), difference(h))]
+
+
+@pytest.mark.parametrize("source", cases.EXPRESSIONS)
+def test_unmodified_code(source: str) -> None:
+    case = cases.Case(source)
+    f = eval(case.source, dict(SCIPY))
+    value, tangent = dd.jvp(f, tuple(case.arrays), tuple(case.directions))
+    due = along(f, case.arrays, case.directions)
+    for v, own, t, d in zip(leaves(value), leaves(f(*case.arrays)), leaves(tangent), due, strict=True):
+        np.testing.assert_allclose(v, own, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(t, d, rtol=1e-7, atol=1e-8 * np.max(np.abs(d), initial=1e-2))
+    pulled = dd.vjp(f, *case.arrays)[1](value if isinstance(value, tuple) else np.asarray(value))
+    pulled = pulled if isinstance(pulled, tuple) else (pulled,)
+    product = sum(np.sum(np.real(np.conj(v) * t)) for v, t in zip(leaves(value), leaves(tangent)))
+    transposed = sum(np.sum(p * d) for p, d in zip(pulled, case.directions))
+    np.testing.assert_allclose(transposed, product, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("optimize.brentq(lambda t: t**3 - x, 0, 3)", "scipy.optimize.brentq.*define_root"),
+        ("optimize.fsolve(lambda t: t**3 - x, 1.0)", "scipy.optimize.fsolve.*define_root"),
+        ("optimize.minimize(lambda t: (t[0] - x) ** 2, [1.0]).x", "scipy.optimize.minimize.*define_root"),
+        ("integrate.quad(lambda t: np.exp(-x * t), 0, 1)[0]", "scipy.integrate.quad.*define_rule"),
+        ("integrate.solve_ivp(lambda t, y: -x * y, (0, 1), [1.0]).y[0, -1]", "scipy.integrate.solve_ivp.*sensitivity"),
+        ("linalg.solve(x * np.eye(2), np.ones(2), assume_a='banded')", "scipy.linalg.solve.*assume_a"),
+        ("linalg.eigh(x * np.eye(2), subset_by_index=[0, 1])", "scipy.linalg.eigh.*subset_by_index"),
+        ("linalg.logm(-x * np.eye(2))", "scipy.linalg.logm.*negative"),
+    ],
+)
+def test_refused_by_name(call: str, text: str) -> None:
+    names = {n: importlib.import_module(f"scipy.{n}") for n in ("optimize", "integrate", "linalg")}
+    f = eval(f"lambda x: {call}", names | {"np": np})
+    for mode in ("forward", "reverse"):
+        with pytest.raises(dd.NotDifferentiableError, match=text) as caught:
+            dd.jacobian(f, mode=mode)(0.7)
+        assert "\n" not in str(caught.value)
+
+
+def test_solvers_of_constants_stay() -> None:
+    from scipy import integrate, linalg, optimize
+
+    def f(x: Any) -> Any:
+        return (
+            optimize.brentq(lambda t: t**2 - 2, 0, 2) * linalg.det([[x, 1], [1, 2]]) * integrate.quad(np.sin, 0, 1)[0]
+        )
+
+    assert dd.derivative(f)(3.0) == pytest.approx(2 * np.sqrt(2) * (1 - np.cos(1)))
