@@ -20,7 +20,6 @@ from ..core.making import numeric, speaks_both
 from ..core.table import Plan
 
 BODIES: dict[str, Callable[..., Any]] = {}  # "linalg.solve" -> the body for numbers with tangents
-MAKERS: dict[str, Callable[..., Any]] = {}  # name -> what stands in for SciPy's object, made of it
 INSTANCES: dict[str, Callable[..., Any]] = {}  # name of a class -> what stands in for an instance, made of it
 SOLVERS: dict[str, str] = {}  # functions that call others, and stop where these have tangents: what to do instead
 
@@ -28,7 +27,7 @@ MODULES = ("linalg", "stats", "interpolate", "signal", "ndimage", "integrate", "
 
 _FORM = {  # options that say how a thing is computed, or whether arguments are looked at or overwritten
     *("overwrite_a", "overwrite_b", "overwrite_x", "overwrite_ab", "overwrite_c", "check_finite", "disp"),
-    *("lapack_driver", "driver", "eigvals_only_driver", "method", "nan_policy"),
+    *("lapack_driver", "driver"),
 }
 
 
@@ -57,10 +56,10 @@ def original(name: str) -> Any:
 def sp(name: str) -> Any:
     """What stands in for SciPy's object of this name, on plain numbers SciPy's own."""
     own = original(name)
-    if name in MAKERS:
-        return MAKERS[name](own)
     if name in SOLVERS:
         return _solver(name, own)
+    if name not in BODIES:
+        return instance(own)
     body = BODIES[name]
     known = inspect.signature(body).parameters
 
@@ -127,7 +126,7 @@ def stand_ins() -> dict[Any, Any]:
 @functools.cache
 def _of_modules(modules: tuple[str, ...]) -> dict[Any, Any]:
     found = {}
-    for name in (*BODIES, *MAKERS, *SOLVERS):
+    for name in (*BODIES, *SOLVERS):
         module, _, attribute = name.rpartition(".")
         if module in modules and hasattr(sys.modules[f"scipy.{module}"], attribute):
             found[original(name)] = sp(name)

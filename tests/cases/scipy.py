@@ -22,7 +22,7 @@ class Names:
         return sp(f"{self._module}.{name}")
 
 
-NAMES = {"np": np, "linalg": Names("linalg")}
+NAMES = {"np": np, "linalg": Names("linalg"), "stats": Names("stats")}
 
 
 def variables(seed: int = 0) -> dict[str, Any]:
@@ -46,9 +46,29 @@ expm(S)  expm(np.stack([A / 9, S]))  logm(S)  sqrtm(S)  sqrtm(-S)  sinm(S)  cosm
 tanhm(S)  toeplitz(w, B[0])  toeplitz(w)  circulant(w)  hankel(w)  hankel(w, T[0])  block_diag(A, B, w)
 solve_sylvester(A, S, A)
 """
+STATS = """
+norm.logpdf(x, c, w[:1])  norm.pdf(x)  norm.cdf(x, loc=c)  norm.logcdf(3 * x, c)  norm.sf(x, 0, c)  norm.ppf(x, c, w[1])
+norm(c, w[:1]).logpdf(x)  norm(0.5).cdf(x)  norm.isf(x)  norm.cdf(c)  expon.pdf(-c)  gamma.logpdf(x, c, 0, w[:1])
+gamma.pdf(x, c)  gamma.cdf(x, 1.5)
+gamma.sf(x, 1.5, scale=c)  gamma.ppf(x, 1.5)  beta.logpdf(x, w[0], c)  beta.pdf(x, 2.5, c)  beta.cdf(x, 2.5, 1.5)
+beta.ppf(x, 2.5, 1.5)  expon.logpdf(x, scale=c)  expon.pdf(x - 0.5)  expon.cdf(x, 0, c)
+expon.logsf(x, 0, c)
+expon.ppf(x)  lognorm.logpdf(x, c)  lognorm.pdf(x, c, 0, w[0])  lognorm.cdf(x, c)  lognorm.ppf(x, c)
+t.logpdf(x, w[0] * 4, c)  t.pdf(x, 3.5)  t.cdf(x, 3.5, c)  t.sf(x, 3.5)  t.ppf(x, 3.5)  t.logcdf(x, 3.5)
+chi2.logpdf(x, w[0] * 3)  chi2.cdf(x, 3.5)  chi2.sf(x, 3.5)  chi2.ppf(x, 3.5)  uniform.logpdf(x, 0, w[2] * 2)
+uniform.pdf(x, 0.2, c)  uniform.cdf(x, 0.2, c)  uniform.ppf(x, c, w[0])  weibull_min.logpdf(x, w[0] + 1)
+weibull_min.pdf(x, 2.5, 0, c)  weibull_min.cdf(x, w[1])  weibull_min.sf(x, 2.5)  weibull_min.ppf(x, w[0])
+poisson.logpmf(np.arange(9), x * 4)  poisson.pmf(2, x * 4)  poisson.cdf(2, x * 4)  poisson.sf(np.arange(9), x)
+binom.logpmf(np.arange(4), 3, c)  binom.pmf([0, 2, 9], 7, x[:, None])  binom.cdf(np.arange(4), 3, c)  binom.sf(1, 4, x)
+logistic.logpdf(x, c)  gumbel_r.logpdf(x, c, w[0])  cauchy.cdf(x, c)  pareto.logpdf(x + 1, w[0])  invgamma.logpdf(x, c)
+multivariate_normal.logpdf(w, B[:, 0], S)  multivariate_normal.pdf(T, w, S)  multivariate_normal.logpdf(x, c, w[0])
+multivariate_normal(w, S).logpdf(T)  multivariate_normal.logpdf(T, w)  multivariate_normal.logpdf(T, w, w[0])
+zscore(T)  zscore(x, ddof=1)  skew(T)  skew(x, bias=False)  kurtosis(T, axis=1)  kurtosis(x, bias=False)
+pearsonr(x, x**2 + np.sin(9 * x))[0]  pearsonr(x[:4], T[:4, 0])[1]  gmean(x)  hmean(x)  variation(x)  sem(x)
+"""
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
-    EXPRESSIONS += [f"linalg.{e}" for e in expressions(LINALG)]
+    EXPRESSIONS += [f"linalg.{e}" for e in expressions(LINALG)] + [f"stats.{e}" for e in expressions(STATS)]
 
 
 class Case:
