@@ -15,6 +15,7 @@ from . import (  # noqa: F401
     products,
     reductions,
     scipy_linalg,
+    scipy_signal,
     scipy_stats,
     special,
     spectral,

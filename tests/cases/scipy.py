@@ -22,7 +22,8 @@ class Names:
         return sp(f"{self._module}.{name}")
 
 
-NAMES = {"np": np, "linalg": Names("linalg"), "stats": Names("stats")}
+MODULES = ("linalg", "stats", "signal", "ndimage")
+NAMES = {"np": np, **{m: Names(m) for m in MODULES}}
 
 
 def variables(seed: int = 0) -> dict[str, Any]:
@@ -66,9 +67,27 @@ multivariate_normal(w, S).logpdf(T)  multivariate_normal.logpdf(T, w)  multivari
 zscore(T)  zscore(x, ddof=1)  skew(T)  skew(x, bias=False)  kurtosis(T, axis=1)  kurtosis(x, bias=False)
 pearsonr(x, x**2 + np.sin(9 * x))[0]  pearsonr(x[:4], T[:4, 0])[1]  gmean(x)  hmean(x)  variation(x)  sem(x)
 """
+SIGNAL = """
+convolve(x, w)  convolve(x, w, 'same')  convolve(w, x, 'same')  convolve(x, w, 'valid')  convolve(w, x, mode='valid')
+fftconvolve(T, A, 'same')  oaconvolve(x, w)  correlate(x, w)  correlate(x, w, 'same')  correlate(T, A, 'valid')
+convolve2d(T, A)  correlate2d(A, S, 'same')  lfilter(w, [1.0, -0.5], x)  lfilter(w, w / 2 + [1, 0, 0], x)
+lfilter([1.0], [2.0], x)  lfilter(B[:, 0], 2 + w, T, axis=0)  savgol_filter(x, 5, 2)  savgol_filter(T, 3, 1, axis=0)
+savgol_filter(x, 5, 3, deriv=1, delta=0.5)  savgol_filter(x, 5, 2, mode='nearest')
+detrend(x)  detrend(T, axis=0)  detrend(T, type='constant')
+"""
+NDIMAGE = """
+convolve(T, A)  correlate(x, w)  convolve(x, w[:2])  convolve(T, A[:2], mode='constant', cval=1.5)
+correlate(x, w, mode='wrap', origin=1)  convolve(x, w[:2], mode='mirror', origin=-1)
+correlate1d(T, w, 0, mode='nearest')
+convolve1d(T, w, mode='mirror')  gaussian_filter(T, 0.7)  gaussian_filter(x, 1.5, mode='wrap')
+gaussian_filter(T, [0.5, 0.9], order=[1, 0])  gaussian_filter1d(T, 0.8, 0, 1)
+gaussian_filter1d(x, 1.0, truncate=2.0)
+uniform_filter(T)  uniform_filter1d(x, 4)  uniform_filter(T, [2, 3], mode='constant')
+"""
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
-    EXPRESSIONS += [f"linalg.{e}" for e in expressions(LINALG)] + [f"stats.{e}" for e in expressions(STATS)]
+    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE)):
+        EXPRESSIONS += [f"{module}.{e}" for e in expressions(table)]
 
 
 class Case:
