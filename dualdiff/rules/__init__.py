@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     polynomials,
     products,
     reductions,
+    scipy_interpolate,
     scipy_linalg,
     scipy_signal,
     scipy_stats,

@@ -22,7 +22,8 @@ def _sums(x: Any, w: Any, n: int | None = None) -> Any:
     n = ndim(x) if n is None else n
     if ndim(w) > n or (ndim(x) > n and moves((x, w))):
         count = shape_of(w if ndim(w) > n else x)[0]
-        return np.stack([_sums(*(v[k] if ndim(v) > n else v for v in (x, w)), n) for k in range(count)])
+        xs, ws = ([v[k] if ndim(v) > n else v for k in range(count)] for v in (x, w))
+        return np.stack([_sums(a, b, n) for a, b in zip(xs, ws)])
     if not moves((x, w)):
         return original("signal.convolve")(x, np.flip(w).reshape((1,) * (ndim(x) - n) + shape_of(w)), "valid")
 

@@ -63,11 +63,11 @@ def sp(name: str) -> Any:
     body = BODIES[name]
     known = inspect.signature(body).parameters
 
-    @functools.wraps(own)
+    @functools.wraps(own, updated=())
     def stand_in(*args: Any, **kwargs: Any) -> Any:
         number = next(numbers_in([*args, *kwargs.values()]), None)
         if number is None and not any(speaks_both(a) for a in args):  # an array that is recorded
-            return own(*args, **kwargs)
+            return instance(own(*args, **kwargs))
         args = tuple(numeric(a, f"scipy.{name}") if isinstance(a, list) and moves([a]) else a for a in args)
         kwargs = {k: v for k, v in kwargs.items() if k in known or k not in _FORM}
         try:

@@ -22,7 +22,7 @@ class Names:
         return sp(f"{self._module}.{name}")
 
 
-MODULES = ("linalg", "stats", "signal", "ndimage")
+MODULES = ("linalg", "stats", "signal", "ndimage", "interpolate")
 NAMES = {"np": np, **{m: Names(m) for m in MODULES}}
 
 
@@ -84,9 +84,23 @@ gaussian_filter(T, [0.5, 0.9], order=[1, 0])  gaussian_filter1d(T, 0.8, 0, 1)
 gaussian_filter1d(x, 1.0, truncate=2.0)
 uniform_filter(T)  uniform_filter1d(x, 4)  uniform_filter(T, [2, 3], mode='constant')
 """
+INTERPOLATE = """
+CubicSpline(np.arange(5.0), [1, 3, 2, 5, 4])(x * 5 - 0.5)  CubicSpline(np.arange(9), x)(T + 2)
+CubicSpline(np.arange(9), x, bc_type='natural')(c, 1)  CubicSpline(np.arange(5), T, bc_type='clamped')([0.5, 2.2])
+CubicSpline(np.arange(5.0), [1, 3, 2, 5, 4]).integrate(0.5, c)  CubicSpline(np.arange(9), x).derivative()(w)
+PchipInterpolator(np.arange(5.0), [1, 3, 2, 5, 4])(x * 4)  Akima1DInterpolator(np.arange(5.0), [1, 3, 2, 5, 4])(x * 4)
+CubicSpline(np.arange(5.0), np.eye(5)[:, :2])(T + 1.1)  make_interp_spline(np.arange(5.0), [1, 3, 2, 5, 4])(x * 4)
+make_interp_spline(np.arange(9.0), x, k=5)(w * 4)  interp1d(np.arange(5.0), [1, 3, 2, 5, 4])(x * 4)
+interp1d(np.arange(5.0), [1, 3, 2, 5, 4], kind='cubic')(x * 4)  interp1d(np.arange(9.0), x, 'quadratic')(w * 4)
+interp1d(np.arange(9.0), x)(w * 4)  interp1d(np.arange(3.0), w, bounds_error=False, fill_value=0.5)(x * 4)
+interp1d(np.arange(3.0), w, fill_value='extrapolate')(x * 4 - 1.1)
+InterpolatedUnivariateSpline(np.arange(5), [1, 3, 2, 5, 4])(x)
+RegularGridInterpolator((np.arange(5.0), np.arange(3.0)), T)(np.abs(B))
+interpn((np.arange(3.0), [0, 2.0]), B, np.abs(B))
+"""
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
-    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE)):
+    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE)):
         EXPRESSIONS += [f"{module}.{e}" for e in expressions(table)]
 
 

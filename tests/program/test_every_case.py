@@ -23,7 +23,7 @@ REFUSED += ("np.interp(u, [0, 1, 2]", "np.interp(u, knots, [1.0", "np.setdiff1d"
 REFUSED += ("np.apply_along_axis(lambda r: r[0] * c, 0, [[", "overwrite_input", "copy=False", "np.nan")
 REFUSED += ("np.atleast_1d(c, A)", "signed(L.svd(", "c[")
 REFUSED += ("linalg.lu", "linalg.eigh(", "linalg.expm", "linalg.logm", "linalg.sqrtm", "linalg.sin", "linalg.cos")
-REFUSED += ("linalg.tan", "stats.", "signal.", "ndimage.")  # SciPy's own code, on the values
+REFUSED += ("linalg.tan", "stats.", "signal.", "ndimage.", "interpolate.")  # SciPy's own code, on the values
 
 
 def second(f: Callable[..., Any], n: int) -> Callable[..., Any]:
