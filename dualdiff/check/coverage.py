@@ -22,6 +22,7 @@ _PASSING = {
     ),
     "zeros ones empty eye identity arange": "with like=x an array that can hold tangents",
     "zeros_like ones_like empty_like full_like": "an array that can hold tangents",
+    "fromiter": "in functions that run with names followed",
     "row_stack trapz kaiser fft.fftfreq fft.rfftfreq": "composed of others",
 }
 # ... and these never meet one: they take or give something else.
@@ -31,7 +32,7 @@ _NEVER = {
     "fromfunction frompyfunc nested_iters iterable isscalar isfortran": "looks at what something is, or calls it",
     "isdtype issubdtype mintypecode promote_types typename datetime_data": "takes types",
     "busday_count busday_offset is_busday datetime_as_string": "takes dates",
-    "from_dlpack frombuffer fromfile fromiter fromregex fromstring genfromtxt load loadtxt": "makes plain numbers",
+    "from_dlpack frombuffer fromfile fromregex fromstring genfromtxt load loadtxt": "makes plain numbers",
     "format_float_positional format_float_scientific info get_include show_config show_runtime": "prints",
     "test linalg.test fft.test": "runs NumPy's tests",
     "get_printoptions set_printoptions printoptions getbufsize setbufsize geterr seterr geterrcall seterrcall": (

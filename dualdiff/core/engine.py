@@ -32,7 +32,7 @@ from .table import (
     Plan,
     found,
 )
-from .tangents import Structured, gather, hush, unhush
+from .tangents import Structured, gather, hush, numbered, scatter, unhush
 from .values import SCALARS, is_array, is_complex, is_view, plain, to_array
 
 # ---------------------------------------------------------------- new arrays
@@ -314,6 +314,8 @@ def _called(function: Any, inputs: Any) -> Any:
 def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
     """ufunc.reduce, .accumulate and .outer, where they are functions with a rule."""
     found(function)
+    if method == "at" and function in (np.add, np.subtract):
+        return _add_at(function, *inputs)
     if function in PLAIN:
         return getattr(function, method)(*map(plain, inputs), **options)
     if method == "outer" and len(inputs) == 2:
@@ -324,6 +326,15 @@ def _method(function: Any, method: str, inputs: Any, options: Any) -> Any:
         raise refused(getattr(function, method), f"np.{function.__name__}.{method}")
     options = {"axis": 0, **options}
     return finish(FUNCTIONS[known](inputs[0], **options), known, inputs, options)
+
+
+def _add_at(function: Any, y: Any, key: Any, new: Any) -> None:
+    """np.add.at: every element is added at its place, also where a place comes twice."""
+    if not isinstance(y, NumberArray):
+        raise tangent_loss(f"np.{function.__name__}.at into a plain array")
+    numbers = numbered(y.shape)[plain(key)]
+    new = np.broadcast_to(new, numbers.shape)
+    y[...] = function(y, scatter(new if isinstance(new, Number) else new.astype(float), numbers, y.shape))
 
 
 def refused(function: Any, name: str | None = None) -> NotDifferentiableError:

@@ -184,7 +184,12 @@ class Methods:
         of_class = isinstance(dtype, type) and issubclass(dtype, np.dtype)  # as type(np.dtype(float))
         return astype(self, dtype() if of_class else np.dtype(dtype), copy)
 
-    def view(self) -> Any:
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
+        if dtype not in (None, np.ndarray) and np.dtype(dtype) != self.dtype:
+            raise TypeError(
+                f"view: the memory of {self.dtype} numbers as {np.dtype(dtype)} has no derivative; write "
+                "np.stack([x.real, x.imag], axis=-1), or x.astype"
+            )
         return self[...]  # type: ignore[index]
 
     def fill(self, value: Any) -> None:

@@ -114,6 +114,8 @@ def is_view(y: Any, x: Any) -> bool:
     if isinstance(y, NumberArray):
         return y._link is not None and y._link.base is not None and y.root() is x.root()
     base = getattr(y, "base", None)  # arrays of other kinds tell by the same attribute as ndarrays, or have no views
+    if base is not None and not hasattr(type(base), "__array_function__"):
+        base = getattr(base, "base", None)  # the memory of another array, with strides of its own
     return base is not None and (base is x or base is x.base)
 
 

@@ -118,6 +118,12 @@ def modf(x: Any, /) -> Plan:
     return Plan((x,), np.modf, lambda _, v, t: (_scaled(t, v[0], 1), None))
 
 
+@rule(np.frexp)
+def frexp(x: Any, /) -> Plan:
+    """The mantissa has slope 2**-exponent, the exponent 0."""
+    return Plan((x,), np.frexp, lambda r, v, t: (_scaled(t, v[0], np.ldexp(np.ones_like(plain(r[0])), -r[1])), None))
+
+
 @rule(np.divmod)
 def divmod_(x1: Any, x2: Any, /) -> Any:
     return np.floor_divide(x1, x2), np.remainder(x1, x2)

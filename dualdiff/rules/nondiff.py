@@ -25,7 +25,6 @@ if hasattr(np, "in1d"):  # until NumPy 2.4
 
 REFUSED[np.nextafter] = "it steps by the spacing of floating-point numbers, not by a differentiable amount"
 REFUSED[np.spacing] = "the spacing of floating-point numbers is no differentiable function"
-REFUSED[np.frexp] = "its two results are differentiable only together; use x / 2**e with e = np.frexp(dd.value(x))[1]"
 REFUSED[np.intersect1d] = "its result is there only where values coincide exactly, and gone beside such a point"
 
 _counts = "its counts are piecewise constant; for weights use np.bincount of np.ravel_multi_index"

@@ -100,6 +100,13 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     return tuple(np.broadcast_to(a, shape) for a in args)
 
 
+@rule(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Move:
+    return _same(x, np.lib.stride_tricks.sliding_window_view, window_shape, axes_of(axis, ndim(x)), writeable=writeable)
+
+
 @rule(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:

@@ -25,6 +25,7 @@ from ..core.making import buffer, numeric
 from ..core.number import Number
 from ..rules import special
 from ..rules.scipy_table import instance, stand_ins
+from .spellings import spellings, vectorized
 
 _OF_LISTS = (np.mean, np.std, np.var, np.median, np.average)  # which make float() of the elements of a list
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
@@ -43,7 +44,7 @@ def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
     replaced |= {g: _of_lists(g) for g in _OF_LISTS}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects
     replaced |= {getattr(scipy, name): getattr(special, name) for name in _OURS if scipy}
-    return _Followed(replaced | stand_ins(), _copied)(f)  # type: ignore[no-any-return]
+    return _Followed(replaced | spellings(room) | stand_ins(), _copied)(f)  # type: ignore[no-any-return]
 
 
 class _Followed(Copies):
@@ -51,11 +52,15 @@ class _Followed(Copies):
 
     def __call__(self, x: Any) -> Any:
         found = super().__call__(x)
+        if isinstance(x, np.vectorize):
+            return vectorized(x, self(x.pyfunc))
         return instance(x) if found is x else found
 
     def stands_in(self, cell: Any) -> bool:
         try:
-            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith("scipy.")
+            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith(
+                ("scipy.", "numpy.lib")
+            )
         except ValueError:  # not filled yet
             return False
 
@@ -75,6 +80,7 @@ def _copied(module: str) -> bool:
 def lost_in_array(error: Exception) -> bool:
     """Whether f failed since an array it made, of floats or of objects, could not hold tangents."""
     of_objects = (
+        "holds references",  # np.nditer
         *("loop of ufunc does not support argument", "not supported for the input types"),  # NumPy
         "object arrays are not supported",  # SciPy
         "read-only",  # what NumPy made of a number with a tangent, and f would write to
