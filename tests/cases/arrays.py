@@ -66,6 +66,8 @@ np.ptp(A)  np.ptp(A, 0)  np.ptp(T, axis=(0, 1), keepdims=True)
 np.clip(A, 0.8, 1.2)  np.clip(A, None, 1.0)  np.clip(A, 0.9, None)  np.clip(A, Row, 1.4)  A.clip(0.7, 1.1)
 A.clip(min=0.8)  A.clip(max=1.0)  np.clip(K, -0.5, u[:, None])  np.sum(A, dtype=np.float64)
 np.concatenate([u, u], dtype=np.float64)  A.astype(float)  np.divmod(A, 0.4)  divmod(A, Row)  np.modf(A)
+np.lib.stride_tricks.sliding_window_view(A, (2, 2))  np.lib.stride_tricks.sliding_window_view(A, 2, axis=1)
+np.lib.stride_tricks.sliding_window_view(u, 2).mean(axis=-1)  np.frexp(9 * A)[0]
 np.maximum(A, Row)
 """
 MOVES = """

@@ -190,8 +190,6 @@ np.unique(u, return_index=True)[0]  np.unique(u, True, True, True)[0]  np.unique
 np.unique_values(u)  np.unique_all(A).values  np.unique_counts(u).values  np.unique_inverse(A).values
 np.union1d(u, w)  np.setdiff1d(long, long[3:5])  np.setdiff1d(u, [1.0])  np.setxor1d(u, w)
 np.trim_zeros(np.where(odd, u, 0))  np.trim_zeros(u * [0, 1, 0], 'f')  np.trim_zeros(u * [0, 1, 0], 'b')
-np.lib.stride_tricks.sliding_window_view(A, (2, 2))  np.lib.stride_tricks.sliding_window_view(T, 2, axis=1)
-np.lib.stride_tricks.sliding_window_view(long, 4).mean(axis=-1)  np.frexp(9 * A)[0]  np.frexp(c)[0]
 """
 
 AVERAGES = """

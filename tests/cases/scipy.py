@@ -98,6 +98,9 @@ InterpolatedUnivariateSpline(np.arange(5), [1, 3, 2, 5, 4])(x)
 RegularGridInterpolator((np.arange(5.0), np.arange(3.0)), T)(np.abs(B))
 interpn((np.arange(3.0), [0, 2.0]), B, np.abs(B))
 """
+# What SciPy computes of ndarrays only: not of values of other kinds, and not in programs.
+OF_ARRAYS = ("linalg.lu", "linalg.eigh(", "linalg.expm", "linalg.logm", "linalg.sqrtm", "linalg.sin", "linalg.cos")
+OF_ARRAYS += ("linalg.tan", "stats.", "signal.", "ndimage.", "interpolate.")
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
     for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE)):

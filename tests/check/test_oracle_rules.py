@@ -146,7 +146,7 @@ ELSEWHERE = {
     "iterates": "roots polyfit i0 eig eigh eigvals eigvalsh svd svdvals qr cond lstsq pinv",
     "unknown": """quantile percentile nanquantile nanpercentile cov corrcoef interp polydiv linspace geomspace logspace
                   bincount histogram histogram_bin_edges tensorinv tensorsolve unique_all unique_counts unique_inverse
-                  unique_values""",
+                  unique_values frexp sliding_window_view""",
 }
 # As they are before any test adds some, without those of the spaces themselves.
 RULES = {f for f in FUNCTIONS if not str(getattr(f, "__module__", "")).startswith("dualdiff")}

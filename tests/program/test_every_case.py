@@ -15,6 +15,7 @@ import pytest
 import dualdiff as dd
 from dualdiff.program.structure import agree
 from tests.cases.every import EXAMPLES
+from tests.cases.scipy import OF_ARRAYS
 from tests.cases.tools import leaves
 
 # What can't be written down: arrays of objects, what NumPy decides on by its own, and writes into plain arrays.
@@ -22,8 +23,7 @@ REFUSED = ("[u, v", "lists", "np.piecewise", "np.poly([c + 1j", "np.polyint([1.0
 REFUSED += ("np.interp(u, [0, 1, 2]", "np.interp(u, knots, [1.0", "np.setdiff1d", "np.geomspace", "np.histogram([1.0")
 REFUSED += ("np.apply_along_axis(lambda r: r[0] * c, 0, [[", "overwrite_input", "copy=False", "np.nan")
 REFUSED += ("np.atleast_1d(c, A)", "signed(L.svd(", "c[")
-REFUSED += ("linalg.lu", "linalg.eigh(", "linalg.expm", "linalg.logm", "linalg.sqrtm", "linalg.sin", "linalg.cos")
-REFUSED += ("linalg.tan", "stats.", "signal.", "ndimage.", "interpolate.")  # SciPy's own code, on the values
+REFUSED += OF_ARRAYS
 
 
 def second(f: Callable[..., Any], n: int) -> Callable[..., Any]:
