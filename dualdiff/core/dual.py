@@ -261,10 +261,10 @@ def _array_operators(function: Any) -> tuple[Any, Any]:
 
     def direct(self: Any, other: Any) -> Any:
         known = isinstance(other, OPERANDS) or is_operand(other)
-        return call(line, (self, other)) if known else NotImplemented
+        return call(line, (self, other)) if known else operate(function, self, other)
 
     def reflected(self: Any, other: Any) -> Any:
-        return call(line, (other, self)) if is_operand(other) else NotImplemented
+        return call(line, (other, self)) if is_operand(other) else operate(function, other, self)
 
     return direct, reflected
 

@@ -17,6 +17,7 @@ from . import (  # noqa: F401
     scipy_interpolate,
     scipy_linalg,
     scipy_signal,
+    scipy_sparse,
     scipy_stats,
     special,
     spectral,

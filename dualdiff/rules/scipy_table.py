@@ -18,12 +18,13 @@ from ..core.composed import numbers_in
 from ..core.errors import NotDifferentiableError, TangentLossError, user_line
 from ..core.making import numeric, speaks_both
 from ..core.table import Plan
+from ..core.values import is_array
 
 BODIES: dict[str, Callable[..., Any]] = {}  # "linalg.solve" -> the body for numbers with tangents
 INSTANCES: dict[str, Callable[..., Any]] = {}  # name of a class -> what stands in for an instance, made of it
 SOLVERS: dict[str, str] = {}  # functions that call others, and stop where these have tangents: what to do instead
 
-MODULES = ("linalg", "stats", "interpolate", "signal", "ndimage", "integrate", "optimize", "sparse.linalg")
+MODULES = ("linalg", "stats", "interpolate", "signal", "ndimage", "integrate", "optimize", "sparse", "sparse.linalg")
 
 _FORM = {  # options that say how a thing is computed, or whether arguments are looked at or overwritten
     *("overwrite_a", "overwrite_b", "overwrite_x", "overwrite_ab", "overwrite_c", "check_finite", "disp"),
@@ -43,7 +44,12 @@ def scipy_rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 def moves(args: Any, kwargs: Any = None) -> bool:
     """Whether there are numbers with tangents among arguments."""
-    return next(numbers_in([*args, *(kwargs or {}).values()]), None) is not None
+    return next(_numbers(args, kwargs or {}), None) is not None
+
+
+def _numbers(args: Any, kwargs: Any) -> Any:
+    """Numbers with tangents among arguments, and those that are the elements of a sparse matrix."""
+    return numbers_in([getattr(a, "elements", a) for a in (*args, *kwargs.values())])
 
 
 def original(name: str) -> Any:
@@ -65,10 +71,10 @@ def sp(name: str) -> Any:
 
     @functools.wraps(own, updated=())
     def stand_in(*args: Any, **kwargs: Any) -> Any:
-        number = next(numbers_in([*args, *kwargs.values()]), None)
+        number = next(_numbers(args, kwargs), None)
         if number is None and not any(speaks_both(a) for a in args):  # an array that is recorded
             return instance(own(*args, **kwargs))
-        args = tuple(numeric(a, f"scipy.{name}") if isinstance(a, list) and moves([a]) else a for a in args)
+        args = tuple(numeric(a, f"scipy.{name}") if _of_numbers(a) else a for a in args)
         kwargs = {k: v for k, v in kwargs.items() if k in known or k not in _FORM}
         try:
             inspect.signature(body).bind(*args, **kwargs)
@@ -82,7 +88,33 @@ def sp(name: str) -> Any:
             return made.value(*made.operands) if isinstance(made, Plan) else made
         return number._finish(made, stand_in, args, kwargs)
 
-    return stand_in
+    return (
+        _Made(own.__name__, (), {"own": own, "stand_in": staticmethod(stand_in)}) if isinstance(own, type) else stand_in
+    )
+
+
+class _Made(type):
+    """The type of what stands in for SciPy's classes, of which SciPy's objects are instances."""
+
+    own: Any
+    stand_in: Any
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls.stand_in(*args, **kwargs)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.own)
+
+    def __subclasscheck__(cls, kind: Any) -> bool:
+        return issubclass(kind, cls.own)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.own, name)
+
+
+def _of_numbers(a: Any) -> bool:
+    """Whether a list is to be one array: of numbers with tangents, or of lists of them, but no list of arrays."""
+    return isinstance(a, list) and moves([a]) and not any(map(is_array, a))
 
 
 def refuse(name: str, why: str) -> NotDifferentiableError:
@@ -136,7 +168,7 @@ def _of_modules(modules: tuple[str, ...]) -> dict[Any, Any]:
 def instance(x: Any) -> Any:
     """What stands in for an instance of one of SciPy's classes, or x itself."""
     kind = type(x)
-    if kind.__module__.startswith("scipy."):
+    if kind.__module__.startswith("scipy.") or kind.__name__ == "SuperLU":
         for k in kind.__mro__:
             if k.__name__ in INSTANCES:
                 return INSTANCES[k.__name__](x)

@@ -80,7 +80,7 @@ def _copied(module: str) -> bool:
 def lost_in_array(error: Exception) -> bool:
     """Whether f failed since an array it made, of floats or of objects, could not hold tangents."""
     of_objects = (
-        "holds references",  # np.nditer
+        *("holds references", "must be numpy.ndarray"),  # np.nditer, and compiled code of SciPy's
         *("loop of ufunc does not support argument", "not supported for the input types"),  # NumPy
         "object arrays are not supported",  # SciPy
         "read-only",  # what NumPy made of a number with a tangent, and f would write to

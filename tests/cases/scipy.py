@@ -19,11 +19,12 @@ class Names:
         self._module = module
 
     def __getattr__(self, name: str) -> Any:
-        return sp(f"{self._module}.{name}")
+        return Names("sparse.linalg") if (self._module, name) == ("sparse", "linalg") else sp(f"{self._module}.{name}")
 
 
-MODULES = ("linalg", "stats", "signal", "ndimage", "interpolate")
-NAMES = {"np": np, **{m: Names(m) for m in MODULES}}
+MODULES = ("linalg", "stats", "signal", "ndimage", "interpolate", "sparse")
+K = np.array([[0, 1, 2, 0], [1, 0, 2, 1]])  # the places of four elements of a matrix
+NAMES = {"np": np, "K": K, **{m: Names(m) for m in MODULES}}
 
 
 def variables(seed: int = 0) -> dict[str, Any]:
@@ -98,13 +99,37 @@ InterpolatedUnivariateSpline(np.arange(5), [1, 3, 2, 5, 4])(x)
 RegularGridInterpolator((np.arange(5.0), np.arange(3.0)), T)(np.abs(B))
 interpn((np.arange(3.0), [0, 2.0]), B, np.abs(B))
 """
+SPARSE = """
+csr_array((x[:4], K)).toarray()  csr_array((x[:4], K)) @ w  csc_array((x[:4], K), shape=(3, 4)).T @ B
+csr_matrix((x[:4], K)) * w  (w @ sparse.coo_array((x[:4], K)))  csr_matrix((x[:4], K)) * c @ np.ones(3)
+csr_array((w, [1, 2, 0], [0, 1, 2, 3])) @ B  csc_matrix((w, [1, 2, 0], [0, 1, 2, 3])).toarray()
+(sparse.csr_array((x[:4], K)) * w).sum(axis=0)  (sparse.csr_array((x[:4], K)).multiply(c) - sparse.eye(3)) @ w
+diags(w) @ B  diags([w, x[:2]], [0, 1]).toarray()  (c * sparse.csr_array(([1.0, 2, 3, 4], K))).toarray()
+(sparse.csr_matrix(([1.0, 2, 3, 4], K)) * w)
+csr_array(([1.0, 2, 3, 4], K)) @ B  (-sparse.csr_array((x[:4], K))).diagonal()
+linalg.spsolve(sparse.csc_array(([1.0, 2, 3, 4], K)), w)  linalg.spsolve(sparse.csc_array((x[:4], K)), w)
+linalg.spsolve(sparse.csc_array((x[:4], K)), B)  linalg.splu(sparse.csc_array(([1.0, 2, 3, 4], K))).solve(B)
+linalg.splu(sparse.csc_array(([1.0, 2, 3, 4], K))).solve(w, 'T')  linalg.splu(sparse.csc_array((x[:4], K))).solve(w)
+linalg.aslinearoperator(np.arange(9.0).reshape(3, 3)) @ w  linalg.norm(sparse.csr_array((x[:4], K)))
+"""
 # What SciPy computes of ndarrays only: not of values of other kinds, and not in programs.
 OF_ARRAYS = ("linalg.lu", "linalg.eigh(", "linalg.expm", "linalg.logm", "linalg.sqrtm", "linalg.sin", "linalg.cos")
-OF_ARRAYS += ("linalg.tan", "stats.", "signal.", "ndimage.", "interpolate.")
+OF_ARRAYS += (
+    "linalg.tan",
+    "stats.",
+    "signal.",
+    "ndimage.",
+    "interpolate.",
+    "sparse.",
+    "(sparse.",
+    "(w @ sparse.",
+    "(-sparse.",
+    "(c * sparse.",
+)
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
-    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE)):
-        EXPRESSIONS += [f"{module}.{e}" for e in expressions(table)]
+    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE, SPARSE)):
+        EXPRESSIONS += [e if e.startswith("(") else f"{module}.{e}" for e in expressions(table)]
 
 
 class Case:

@@ -13,7 +13,8 @@ from tests.cases import scipy as cases
 from tests.cases.tools import leaves
 
 pytest.importorskip("scipy")
-SCIPY: dict[str, Any] = {n: importlib.import_module(f"scipy.{n}") for n in cases.NAMES if n != "np"} | {"np": np}
+SCIPY: dict[str, Any] = {n: importlib.import_module(f"scipy.{n}") for n in cases.MODULES} | {"np": np, "K": cases.K}
+importlib.import_module("scipy.sparse.linalg")
 
 
 def along(f: Any, arrays: Any, directions: Any, h: float = 1e-4) -> Any:
