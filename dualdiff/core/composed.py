@@ -106,12 +106,16 @@ class Copies:
         return _Module(module, self)
 
 
+_OF_MODULES = ("__name__", "__package__", "__spec__", "__file__")
+
+
 class _Globals(dict[str, Any]):
     """A function's globals, seen through copies; looked up each time, as globals are."""
 
     def __init__(self, names: dict[str, Any], copies: Copies) -> None:
         super().__init__()
         self.names, self.copies = names, copies
+        super().update((k, names[k]) for k in _OF_MODULES if k in names)  # which imports and warnings look at
         super().__setitem__("__builtins__", names.get("__builtins__", builtins))
 
     def __getitem__(self, name: str) -> Any:

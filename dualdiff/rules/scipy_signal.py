@@ -1,10 +1,12 @@
-"""scipy.signal and scipy.ndimage: filters, as sums of shifted elements times weights, which is one bilinear rule.
+"""scipy.signal, scipy.fft, scipy.ndimage: filters, as sums of shifted elements times weights, a bilinear rule.
 
 What SciPy does beyond the ends of an array is np.pad's; weights of its filters are their answers to an impulse.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from ..core.tangents import combine, contract, linear
 from ..core.values import ndim, plain, shape_of
 from .matrix import is_complex
 from .products import LETTERS
-from .scipy_table import moves, original, refuse, scipy_rule
+from .scipy_table import BODIES, moves, original, refuse, scipy_rule
 
 
 def _sums(x: Any, w: Any, n: int | None = None) -> Any:
@@ -138,6 +140,40 @@ def detrend(data: Any, axis: int = -1, type: str = "linear") -> Any:
     t = (t - t.mean()).reshape([-1 if k == axis % ndim(data) else 1 for k in range(ndim(data))])
     return rest - t * np.sum(t * rest, axis, keepdims=True) / np.sum(t * t)
 
+
+def _by_matrix(name: str, before: int = 0) -> Callable[..., Any]:
+    """A function that is linear along an axis, as the product with its answers to unit vectors."""
+
+    def body(*args: Any, axis: Any = None, **kwargs: Any) -> Any:
+        own, (x, *more) = original(name), args[before:]
+        if moves((*args[:before], *more), kwargs):
+            raise refuse(name, "only its signal is differentiated")
+        axis = inspect.signature(own).parameters["axis"].default if axis is None else axis
+        x = np.moveaxis(x, axis, -1)
+        n = shape_of(x)[-1]
+        if n > 5000:
+            raise refuse(name, f"{n} elements along the axis are too many for its matrix")
+        matrix = own(*args[:before], np.eye(n, dtype=plain(x).dtype), *more, axis=-1, **kwargs)
+        return np.moveaxis(x @ matrix, -1, axis)
+
+    return body
+
+
+for _name in ("signal.hilbert", "signal.resample", *(f"fft.{n}" for n in "dct idct dst idst".split())):
+    BODIES[_name] = _by_matrix(_name)
+BODIES["signal.sosfilt"] = _by_matrix("signal.sosfilt", 1)
+
+# ---------------------------------------------------------------- scipy.fft
+
+
+def _of_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, *args, **kwargs: function(x, *args, **kwargs)
+
+
+for (
+    _name
+) in "fft ifft rfft irfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn hfft ihfft fftshift ifftshift".split():
+    BODIES[f"fft.{_name}"] = _of_numpy(getattr(np.fft, _name))
 
 # ---------------------------------------------------------------- scipy.ndimage
 

@@ -17,7 +17,7 @@ from ..core.making import numeric
 from ..core.table import Plan
 from ..core.tangents import combine
 from ..core.values import plain, shape_of
-from .scipy_table import BODIES, INSTANCES, moves, original, refuse, scipy_rule
+from .scipy_table import BODIES, INSTANCES, moves, original, refuse, scipy_rule, settled
 from .special import sp as special
 
 # ---------------------------------------------------------------- distributions
@@ -55,6 +55,7 @@ class Distribution:
         method = getattr(fixed, name)
 
         def called(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = tuple(map(settled, args)), {k: settled(v) for k, v in kwargs.items()}
             if not moves((*args, *self._args), {**kwargs, **self._kwargs}):
                 return method(*args, **kwargs)
             if name not in _METHODS:

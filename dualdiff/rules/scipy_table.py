@@ -14,9 +14,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..core.composed import numbers_in
 from ..core.errors import NotDifferentiableError, TangentLossError, user_line
 from ..core.making import numeric, speaks_both
+from ..core.number import NumberArray
 from ..core.table import Plan
 from ..core.values import is_array
 
@@ -24,11 +27,22 @@ BODIES: dict[str, Callable[..., Any]] = {}  # "linalg.solve" -> the body for num
 INSTANCES: dict[str, Callable[..., Any]] = {}  # name of a class -> what stands in for an instance, made of it
 SOLVERS: dict[str, str] = {}  # functions that call others, and stop where these have tangents: what to do instead
 
-MODULES = ("linalg", "stats", "interpolate", "signal", "ndimage", "integrate", "optimize", "sparse", "sparse.linalg")
+MODULES = (
+    "linalg",
+    "stats",
+    "interpolate",
+    "signal",
+    "ndimage",
+    "integrate",
+    "optimize",
+    "sparse",
+    "sparse.linalg",
+    "fft",
+)
 
 _FORM = {  # options that say how a thing is computed, or whether arguments are looked at or overwritten
     *("overwrite_a", "overwrite_b", "overwrite_x", "overwrite_ab", "overwrite_c", "check_finite", "disp"),
-    *("lapack_driver", "driver"),
+    *("lapack_driver", "driver", "workers"),
 }
 
 
@@ -40,6 +54,17 @@ def scipy_rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
         return body
 
     return register
+
+
+def settled(x: Any) -> Any:
+    """x, or its values where it is an array of constants, which np.array makes such that it could hold tangents."""
+    while isinstance(x, NumberArray):
+        link, t = x._link, x.tangent
+        fresh = link is not None and link.owned and link.version == 0 and link.base is None
+        if not fresh and (type(t) is not np.ndarray or t.any()):
+            break
+        x = x.value
+    return x
 
 
 def moves(args: Any, kwargs: Any = None) -> bool:
@@ -71,6 +96,7 @@ def sp(name: str) -> Any:
 
     @functools.wraps(own, updated=())
     def stand_in(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = tuple(map(settled, args)), {k: settled(v) for k, v in kwargs.items()}
         number = next(_numbers(args, kwargs), None)
         if number is None and not any(speaks_both(a) for a in args):  # an array that is recorded
             return instance(own(*args, **kwargs))

@@ -20,7 +20,7 @@ from ..spaces.rowlocal import RowLocal
 from ..spaces.selection import SHORT, Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
-from .follow import follow, lost_in_array
+from .follow import follow, lost_in_array, of_scipy
 from .losses import strays
 
 Function = Callable[..., Any]
@@ -71,12 +71,22 @@ class Call:
             except Exception as second:
                 if not lost_in_array(second):
                     raise second from None  # f's own, from beyond the place where the first run ended
+                if refused := of_scipy(second):
+                    raise (self.own_error() or refused) from None
                 if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on
                     error.add_note(
                         "If np.array([...]) made this array of numbers with tangents, it is one of objects: write "
                         "np.stack([...]) or np.array([...], like=x). If np.asarray(x) did, write to x itself."
                     )
                 raise error from None
+
+    def own_error(self) -> Exception | None:
+        """What f raises on plain numbers."""
+        try:
+            self.f(*self.arguments([own_copy(x) for x in self.leaves]), **self.kwargs)
+        except Exception as error:
+            return error
+        return None
 
     def once(self, seeds: Sequence[Any], buffers: bool = False) -> tuple[list[Any], list[Any], Any]:
         tag, lost = start(), None  # the error of the first derivative that was lost

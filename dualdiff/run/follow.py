@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import functools
 import sys
+import traceback
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy as np
 
 from ..core.composed import ALLOCATE, ALLOCATE_LIKE, Copies, allocator, converter
 from ..core.engine import CONVERT
-from ..core.errors import TangentLossError
+from ..core.errors import NotDifferentiableError, TangentLossError, place
 from ..core.making import buffer, numeric
 from ..core.number import Number
 from ..rules import special
@@ -58,9 +60,7 @@ class _Followed(Copies):
 
     def stands_in(self, cell: Any) -> bool:
         try:
-            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith(
-                ("scipy.", "numpy.lib")
-            )
+            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith(("scipy.", "numpy.lib"))
         except ValueError:  # not filled yet
             return False
 
@@ -90,9 +90,33 @@ def lost_in_array(error: Exception) -> bool:
 
 def _in_scipy(error: Exception) -> bool:
     """Whether an error comes from SciPy's code, which knows no numbers with tangents."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__", "").startswith("scipy."):
-            return True
-        trace = trace.tb_next
-    return False
+    return any(_module(frame).startswith("scipy.") for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _module(x: Any) -> str:
+    return (x.f_globals.get("__name__") if hasattr(x, "f_globals") else getattr(x, "__module__", None)) or ""
+
+
+def of_scipy(error: Exception) -> NotDifferentiableError | None:
+    """What to raise for an error of SciPy's code that met numbers with tangents: which function of it was called."""
+    at = name = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = _module(frame)
+        if not module.startswith("scipy."):
+            at = at if name or module.startswith("dualdiff.") else place(frame.f_code.co_filename, line)
+            continue
+        name = name or f"a function of {module.partition('._')[0]}"
+        # A frame around the function, of the decorators that SciPy has, holds the function itself.
+        inside = [x for x in frame.f_locals.values() if isinstance(x, types.FunctionType)]
+        pairs = [(module, frame.f_code.co_name), *((_module(x), x.__name__) for x in inside)]
+        public = [(m.partition("._")[0], f) for m, f in pairs if m.startswith("scipy.") and not f.startswith("_")]
+        found = [f"{m}.{f}" for m, f in public if hasattr(sys.modules.get(m), f)]
+        if found:
+            name = found[0]
+            break
+    if not name:
+        return None
+    return NotDifferentiableError(
+        f"{name} (at {at}) of a number with a tangent: it has no derivative rule; dd.define_rule gives it one, NumPy's "
+        "functions have theirs, and dd.value(x) is for where the derivative may go"
+    )

@@ -22,7 +22,7 @@ class Names:
         return Names("sparse.linalg") if (self._module, name) == ("sparse", "linalg") else sp(f"{self._module}.{name}")
 
 
-MODULES = ("linalg", "stats", "signal", "ndimage", "interpolate", "sparse")
+MODULES = ("linalg", "stats", "signal", "ndimage", "interpolate", "sparse", "fft")
 K = np.array([[0, 1, 2, 0], [1, 0, 2, 1]])  # the places of four elements of a matrix
 NAMES = {"np": np, "K": K, **{m: Names(m) for m in MODULES}}
 
@@ -75,6 +75,7 @@ convolve2d(T, A)  correlate2d(A, S, 'same')  lfilter(w, [1.0, -0.5], x)  lfilter
 lfilter([1.0], [2.0], x)  lfilter(B[:, 0], 2 + w, T, axis=0)  savgol_filter(x, 5, 2)  savgol_filter(T, 3, 1, axis=0)
 savgol_filter(x, 5, 3, deriv=1, delta=0.5)  savgol_filter(x, 5, 2, mode='nearest')
 detrend(x)  detrend(T, axis=0)  detrend(T, type='constant')
+hilbert(x)  hilbert(T, axis=0)  resample(x, 5)  sosfilt(np.array([[1.0, 0.5, 0, 1, 0.1, 0]]), x)
 """
 NDIMAGE = """
 convolve(T, A)  correlate(x, w)  convolve(x, w[:2])  convolve(T, A[:2], mode='constant', cval=1.5)
@@ -112,6 +113,10 @@ linalg.spsolve(sparse.csc_array((x[:4], K)), B)  linalg.splu(sparse.csc_array(([
 linalg.splu(sparse.csc_array(([1.0, 2, 3, 4], K))).solve(w, 'T')  linalg.splu(sparse.csc_array((x[:4], K))).solve(w)
 linalg.aslinearoperator(np.arange(9.0).reshape(3, 3)) @ w  linalg.norm(sparse.csr_array((x[:4], K)))
 """
+FFT = """
+fft(x)  ifft(T, axis=0)  rfft(x, norm='ortho')  irfft(T, 4)  fft2(T)  rfftn(T, workers=1)  fftshift(x)
+dct(x)  dct(T, 3, axis=0)  idct(x, norm='ortho')  dst(x, type=1)
+"""
 # What SciPy computes of ndarrays only: not of values of other kinds, and not in programs.
 OF_ARRAYS = ("linalg.lu", "linalg.eigh(", "linalg.expm", "linalg.logm", "linalg.sqrtm", "linalg.sin", "linalg.cos")
 OF_ARRAYS += (
@@ -128,7 +133,7 @@ OF_ARRAYS += (
 )
 EXPRESSIONS: list[str] = []
 if importlib.util.find_spec("scipy"):
-    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE, SPARSE)):
+    for module, table in zip(MODULES, (LINALG, STATS, SIGNAL, NDIMAGE, INTERPOLATE, SPARSE, FFT)):
         EXPRESSIONS += [e if e.startswith("(") else f"{module}.{e}" for e in expressions(table)]
 
 

@@ -53,6 +53,8 @@ def test_unmodified_code(source: str) -> None:
         ("integrate.solve_ivp(lambda t, y: -x * y, (0, 1), [1.0]).y[0, -1]", "scipy.integrate.solve_ivp.*sensitivity"),
         ("linalg.solve(x * np.eye(2), np.ones(2), assume_a='banded')", "scipy.linalg.solve.*assume_a"),
         ("linalg.eigh(x * np.eye(2), subset_by_index=[0, 1])", "scipy.linalg.eigh.*subset_by_index"),
+        ("linalg.orth(x * np.eye(2))", "scipy.linalg.orth.*no derivative rule"),
+        ("integrate.RK45(lambda t, y: -x * y, 0, [1.0], 1).y", "a function of scipy.integrate"),
         ("linalg.logm(-x * np.eye(2))", "scipy.linalg.logm.*negative"),
     ],
 )
@@ -63,6 +65,24 @@ def test_refused_by_name(call: str, text: str) -> None:
         with pytest.raises(dd.NotDifferentiableError, match=text) as caught:
             dd.jacobian(f, mode=mode)(0.7)
         assert "\n" not in str(caught.value)
+
+
+def test_what_scipy_raises_on_plain_numbers_comes_out() -> None:
+    from scipy import linalg
+
+    with pytest.raises(np.linalg.LinAlgError, match="ingular"):
+        dd.derivative(lambda x: linalg.solve(np.zeros((2, 2)), np.ones(2)) * x)(1.0)
+
+
+def test_constants_made_on_the_way_are_constants() -> None:
+    from scipy import interpolate, stats
+
+    def f(x: Any) -> Any:
+        curve = interpolate.CubicSpline(np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 2, 5]))
+        return curve(x) + stats.poisson.logpmf(np.array([1.0, 2.0]), x).sum()
+
+    x, h = 0.7, 1e-5
+    assert dd.derivative(f)(x) == pytest.approx((f(x + h) - f(x - h)) / (2 * h), rel=1e-8)
 
 
 def test_solvers_of_constants_stay() -> None:
