@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DualdiffError, LeakedDualError, StructureLostError
+from ..core.errors import DualdiffError, LeakedDualError, NotDifferentiableError, StructureLostError
 from ..core.kinks import lexicographic
 from ..core.making import numeric, wrap
 from ..core.number import Number, end, leaked, start
@@ -69,7 +69,7 @@ class Call:
             try:
                 return self.once(seeds, buffers=True)
             except Exception as second:
-                if not lost_in_array(second):
+                if isinstance(second, NotDifferentiableError) or not lost_in_array(second):
                     raise second from None  # f's own, from beyond the place where the first run ended
                 if refused := of_scipy(second):
                     raise (self.own_error() or refused) from None
