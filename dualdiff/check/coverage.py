@@ -1,4 +1,4 @@
-"""Which functions of NumPy and scipy.special are differentiable, have derivative zero, or are refused, and why."""
+"""Which functions of NumPy and SciPy are differentiable, have derivative zero, or are refused, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.table import COMPLEX, ELEMENTWISE, FUNCTIONS, PLAIN, REFUSED
-from ..rules import special
+from ..rules import scipy_table, special
 from ..show.text import Table
 
 # NumPy asks nobody about these functions. The first work on numbers with tangents all the same, ...
@@ -47,6 +47,7 @@ _SCIPY_PASSING = {
     "zeta": "not by x",
     "perm softplus sinc": "",
 }
+_FOLLOWED = "in the second run of a function, whose names are followed then"
 _SCIPY_NEVER = {"test seterr geterr": "prints, or sets how SciPy works"}
 
 KINDS = {
@@ -81,7 +82,7 @@ class Coverage(list[Row]):
             lines += ["", f"{title} ({self.counts().get(kind, 0)})"]
             for note in sorted({row.note for row in self if row.kind == kind}):
                 names = " ".join(row.function for row in self if row.kind == kind and row.note == note)
-                lines += [f"  {note}:"] if note else []
+                lines += textwrap.wrap(f"{note}:", 115, initial_indent="  ", subsequent_indent="  ") if note else []
                 lines += textwrap.wrap(names, 110, initial_indent="    ", subsequent_indent="    ")
         return "\n".join(lines)
 
@@ -91,7 +92,7 @@ def _package(function: str) -> str:
 
 
 def coverage() -> Coverage:
-    """Which NumPy and, where SciPy is installed, scipy.special functions are differentiable, zero, or refused and why.
+    """Which NumPy and, where SciPy is installed, SciPy functions are differentiable, zero, or refused and why.
 
     Examples
     --------
@@ -108,6 +109,9 @@ def coverage() -> Coverage:
         import scipy.special
 
         rows += [_special_row(name, function) for name, function in _functions(scipy.special)]
+        followed = sorted({*scipy_table.BODIES, *scipy_table.NOTES})
+        rows += [Row(f"scipy.{n}", "differentiable", scipy_table.NOTES.get(n, _FOLLOWED)) for n in followed]
+        rows += [Row(f"scipy.{n}", "refused", why) for n, why in sorted(scipy_table.SOLVERS.items())]
     return Coverage(row for row in rows if row is not None)
 
 

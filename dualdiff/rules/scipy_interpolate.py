@@ -14,7 +14,7 @@ import numpy as np
 from ..core.table import Plan
 from ..core.tangents import combine
 from ..core.values import ndim, plain, shape_of
-from .scipy_table import BODIES, INSTANCES, instance, moves, original, refuse, scipy_rule
+from .scipy_table import BODIES, INSTANCES, NOTES, instance, moves, original, refuse, scipy_rule
 
 # ---------------------------------------------------------------- at points with tangents
 
@@ -142,6 +142,8 @@ def interp1d(
 
 
 def _at_points_only(name: str) -> Callable[..., Any]:
+    NOTES[f"interpolate.{name}"] = "by the points, not by the data"
+
     def made(*args: Any, **kwargs: Any) -> Any:
         raise refuse(f"interpolate.{name}", "differentiated by the points, not by the data; CubicSpline is by both")
 

@@ -13,7 +13,7 @@ from ..core.tangents import combine, linear, scatter
 from ..core.values import ndim, plain, shape_of
 from .matrix import is_complex
 from .products import is_sparse, product
-from .scipy_table import BODIES, INSTANCES, SOLVERS, moves, original, refuse, scipy_rule
+from .scipy_table import BODIES, INSTANCES, NOTES, SOLVERS, moves, original, refuse, scipy_rule
 
 
 def _placed(x: Any, numbers: Any, shape: Any) -> Any:
@@ -292,6 +292,9 @@ SOLVERS |= dict.fromkeys(
     [f"sparse.linalg.{n}" for n in "eigs eigsh svds expm_multiply".split()],
     "its steps have no derivative; use np.linalg.eigh, np.linalg.svd or scipy.linalg.expm of the dense matrix",
 )
+
+
+NOTES |= dict.fromkeys(["sparse.linalg.aslinearoperator", "sparse.linalg.LinearOperator"], "of constants")
 
 
 @scipy_rule("sparse.linalg.aslinearoperator", "sparse.linalg.LinearOperator")

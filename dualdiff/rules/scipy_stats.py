@@ -17,11 +17,17 @@ from ..core.making import numeric
 from ..core.table import Plan
 from ..core.tangents import combine
 from ..core.values import plain, shape_of
-from .scipy_table import BODIES, INSTANCES, moves, original, refuse, scipy_rule, settled
+from .scipy_table import BODIES, INSTANCES, NOTES, moves, original, refuse, scipy_rule, settled
 from .special import sp as special
 
 # ---------------------------------------------------------------- distributions
 
+NAMED = "norm gamma beta expon lognorm t chi2 uniform weibull_min poisson binom multivariate_normal".split()
+NOTES |= dict.fromkeys(
+    [f"stats.{name}" for name in NAMED],
+    "density, distribution function and its inverse, where scipy.special's functions have derivatives by the argument; "
+    "so are the other distributions whose formulas SciPy writes in Python",
+)
 _METHODS = ("pdf", "logpdf", "pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf")
 
 

@@ -24,6 +24,7 @@ from ..core.table import Plan
 from ..core.values import is_array
 
 BODIES: dict[str, Callable[..., Any]] = {}  # "linalg.solve" -> the body for numbers with tangents
+NOTES: dict[str, str] = {}  # what to know of some of these
 INSTANCES: dict[str, Callable[..., Any]] = {}  # name of a class -> what stands in for an instance, made of it
 SOLVERS: dict[str, str] = {}  # functions that call others, and stop where these have tangents: what to do instead
 

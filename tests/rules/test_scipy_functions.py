@@ -53,13 +53,13 @@ def test_unmodified_code(source: str) -> None:
         ("integrate.solve_ivp(lambda t, y: -x * y, (0, 1), [1.0]).y[0, -1]", "scipy.integrate.solve_ivp.*sensitivity"),
         ("linalg.solve(x * np.eye(2), np.ones(2), assume_a='banded')", "scipy.linalg.solve.*assume_a"),
         ("linalg.eigh(x * np.eye(2), subset_by_index=[0, 1])", "scipy.linalg.eigh.*subset_by_index"),
-        ("linalg.orth(x * np.eye(2))", "scipy.linalg.orth.*no derivative rule"),
+        ("ndimage.zoom(x * np.eye(2), 2)", "scipy.ndimage.zoom.*no derivative rule"),
         ("integrate.RK45(lambda t, y: -x * y, 0, [1.0], 1).y", "a function of scipy.integrate"),
         ("linalg.logm(-x * np.eye(2))", "scipy.linalg.logm.*negative"),
     ],
 )
 def test_refused_by_name(call: str, text: str) -> None:
-    names = {n: importlib.import_module(f"scipy.{n}") for n in ("optimize", "integrate", "linalg")}
+    names = {n: importlib.import_module(f"scipy.{n}") for n in ("optimize", "integrate", "linalg", "ndimage")}
     f = eval(f"lambda x: {call}", names | {"np": np})
     for mode in ("forward", "reverse"):
         with pytest.raises(dd.NotDifferentiableError, match=text) as caught:
