@@ -192,7 +192,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             dual._tag = tag
             try:
                 y = f(dual)
-            except (TypeError, ValueError) as error:
+            except Exception as error:
                 if not lost_in_array(error):
                     raise
                 return in_general(x)  # which can follow f into its arrays
