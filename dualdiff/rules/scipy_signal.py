@@ -55,7 +55,7 @@ def _real(c: Any, like: Any) -> Any:
 
 
 @scipy_rule("signal.convolve", "signal.fftconvolve", "signal.oaconvolve")
-def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def convolve(in1: Any, in2: Any, mode: str = "full", *, method: str = "auto") -> Any:
     m, k = shape_of(in1), shape_of(in2)
     if mode == "valid":
         return _sums(in2, np.flip(in1)) if any(a < b for a, b in zip(m, k)) else _sums(in1, np.flip(in2))
@@ -64,7 +64,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
 
 
 @scipy_rule("signal.correlate")
-def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def correlate(in1: Any, in2: Any, mode: str = "full", *, method: str = "auto") -> Any:
     return convolve(in1, np.conj(np.flip(in2)), mode)
 
 

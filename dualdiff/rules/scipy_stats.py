@@ -95,7 +95,7 @@ def _evaluate(own: Any, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
     if not np.all(inside):
         y = np.where(inside, y, 0.5 if inverse else np.nan_to_num(own.ppf(0.5, *fixed)))
     try:
-        made = _standard(own, name, y, shapes)
+        made = numeric(_standard(own, name, y, shapes), full)  # of objects, where SciPy fills arrays of its own
     except NotDifferentiableError as error:
         raise refuse(
             full, f"{str(error).partition(' (at ')[0].replace(' of a number with a tangent', '')} has no rule"
@@ -245,5 +245,5 @@ def pearsonr(x: Any, y: Any) -> Correlation:
 
 BODIES["stats.gmean"] = lambda a, axis=0: np.exp(np.mean(np.log(a), axis))
 BODIES["stats.hmean"] = lambda a, axis=0: 1 / np.mean(1 / a, axis)
-BODIES["stats.variation"] = lambda a, axis=0, ddof=0: np.std(a, axis, ddof=ddof) / np.mean(a, axis)
+BODIES["stats.variation"] = lambda a, axis=0, *, ddof=0: np.std(a, axis, ddof=ddof) / np.mean(a, axis)
 BODIES["stats.sem"] = lambda a, axis=0, ddof=1: np.std(a, axis, ddof=ddof) / _moments(a, axis, 2)[0] ** 0.5
