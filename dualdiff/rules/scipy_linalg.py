@@ -137,7 +137,12 @@ BODIES["linalg.svdvals"] = lambda a: np.linalg.svd(a, compute_uv=False)
 BODIES["linalg.cholesky"] = lambda a, lower=False: np.linalg.cholesky(a, upper=not lower)
 BODIES["linalg.norm"] = lambda a, ord=None, axis=None, keepdims=False: np.linalg.norm(a, ord, axis, keepdims)
 BODIES["linalg.eigvals"] = lambda a: np.linalg.eigvals(a) + 0j
-BODIES["linalg.lstsq"] = lambda a, b, cond=None: np.linalg.lstsq(a, b, cond)
+
+
+@scipy_rule("linalg.lstsq")
+def lstsq(a: Any, b: Any, cond: Any = None) -> Any:
+    x, squares, rank, s = np.linalg.lstsq(a, b, cond)
+    return x, (squares[0] if ndim(b) == 1 and shape_of(squares) == (1,) else squares), rank, s
 
 
 @scipy_rule("linalg.pinv")
@@ -170,6 +175,8 @@ def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fals
         v = adjoint(inverse) @ v
     if eigvals_only:
         return w
+    if is_complex(v) and not (lower and b is None):
+        raise refuse("linalg.eigh", "the phase of its complex vectors is known with lower=True and without b only")
     own = original("linalg.eigh")(plain(a), None if b is None else plain(b), lower=lower)[1]
     return w, _turned(v, own)
 
@@ -193,6 +200,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 @scipy_rule("linalg.qr")
 def qr(a: Any, *, mode: str = "full") -> Any:
     m, n = shape_of(a)[-2:]
+    if mode not in ("full", "economic", "r"):
+        raise refuse("linalg.qr", f"mode={mode!r} is LAPACK's own format")
     if mode == "r":
         r = np.linalg.qr(a, "r")
         return (np.concatenate([r, np.zeros((m - n, n), r.dtype)]) if m > n else r,)

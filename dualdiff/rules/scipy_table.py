@@ -42,7 +42,7 @@ MODULES = (
 )
 
 _FORM = {  # options that say how a thing is computed, or whether arguments are looked at or overwritten
-    *("overwrite_a", "overwrite_b", "overwrite_x", "overwrite_ab", "overwrite_c", "check_finite", "disp"),
+    *("overwrite_a", "overwrite_b", "overwrite_x", "overwrite_ab", "overwrite_c", "check_finite"),
     *("lapack_driver", "driver", "workers"),
 }
 
