@@ -75,6 +75,11 @@ class Copies:
             return self.remember(x, self.module(x))
         return x
 
+    @functools.cached_property
+    def builtins(self) -> dict[str, Any]:
+        """Python's own names, with an import that gives copies of modules."""
+        return {**vars(builtins), "__import__": lambda *args, **kwargs: self(builtins.__import__(*args, **kwargs))}
+
     def remember(self, x: Any, copy: Any) -> Any:
         self.copied[id(x)] = x, copy  # x is kept, so that its id stays its own
         return copy
@@ -116,7 +121,7 @@ class _Globals(dict[str, Any]):
         super().__init__()
         self.names, self.copies = names, copies
         super().update((k, names[k]) for k in _OF_MODULES if k in names)  # which imports and warnings look at
-        super().__setitem__("__builtins__", names.get("__builtins__", builtins))
+        super().__setitem__("__builtins__", copies.builtins)
 
     def __getitem__(self, name: str) -> Any:
         return self.copies(self.names[name])

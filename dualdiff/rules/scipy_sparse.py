@@ -140,10 +140,9 @@ def _made(name: str) -> None:
     by_columns = name.startswith("csc")
 
     def made(arg1: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:
-        if not isinstance(arg1, tuple):
-            raise refuse(
-                f"sparse.{name}", "of a dense array is not differentiated; give its elements, or leave it dense"
-            )
+        if not isinstance(arg1, tuple):  # a dense array, whose zeros may move
+            rows, columns = (k.ravel() for k in np.indices(shape_of(arg1)))
+            return Sparse(np.ravel(arg1), rows, columns, shape_of(arg1), name.endswith("array"))
         data, where = arg1[0], arg1[1:]
         if len(where) == 1:
             rows, columns = map(np.asarray, where[0])

@@ -6,7 +6,7 @@ a sweep ends in the error that comes of it, it is run once more with a copy of f
 closure cells and defaults through which it reaches NumPy, functions that make arrays with tangents. The same is
 done, on the way, for the Python functions and modules that f reaches by its names. Nothing that exists is changed:
 neither NumPy, nor f, nor any module, so that other threads see nothing of it. What is not reached by a name (methods of
-the user's classes, imports inside a function) keeps the error.
+the user's classes) keeps the error.
 """
 
 from __future__ import annotations

@@ -71,6 +71,19 @@ def test_refused_by_name(call: str, text: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_imports_in_functions() -> None:
+    def f(x: Any) -> Any:
+        import scipy.linalg
+        import scipy.linalg as algebra
+        from scipy.stats import norm
+
+        return algebra.det(x) + scipy.linalg.norm(x) + norm.logpdf(x).sum()
+
+    x = np.array([[2.0, 0.3], [0.4, 1.0]])
+    due = np.linalg.det(x) * np.linalg.inv(x).T + x / np.linalg.norm(x) - x
+    np.testing.assert_allclose(dd.gradient(f)(x), due)
+
+
 def test_what_scipy_raises_on_plain_numbers_comes_out() -> None:
     from scipy import linalg
 

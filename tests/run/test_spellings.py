@@ -80,3 +80,17 @@ def nditer(x: Any) -> Any:
 def test_refused(f: Any, text: str, mode: Any) -> None:
     with pytest.raises(TypeError, match=text):
         dd.jacobian(f, mode=mode)(X)
+
+
+def test_imports_in_functions_are_followed() -> None:
+    def f(x: Any) -> Any:
+        import numpy
+        import numpy.linalg as algebra
+        from numpy import zeros
+
+        y = zeros(3)
+        y[:] = x
+        return algebra.norm(y) + numpy.full_like(C, x[0]).sum()
+
+    for mode in ("forward", "reverse"):
+        np.testing.assert_allclose(dd.gradient(f, mode=mode)(X), X / np.linalg.norm(X) + [4, 0, 0])  # type: ignore[arg-type]
