@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.number import Number
 from ..core.values import ndim, plain, shape_of
-from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, transposed
+from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, noise, transposed
 from .scipy_table import BODIES, moves, original, refuse, scipy_rule, sp
 
 
@@ -249,6 +249,10 @@ for _name in "expm logm sinm cosm tanm sinhm coshm tanhm".split():
 @matrix_plan(lambda a: _of_stack("linalg.sqrtm", a))
 def _sqrtm(out: Any, a: Any, da: Matrix) -> Matrix:
     """out d + d out = da."""
+    w = np.linalg.eigvals(plain(out))
+    sums = np.abs(w[..., :, None] + w[..., None, :]).reshape(*w.shape[:-1], -1)
+    if np.any(sums.min(axis=-1, initial=np.inf) <= noise(w)[..., 0]):
+        raise refuse("linalg.sqrtm", "the matrix is singular, where its square root has no derivative")
     h = adjoint(out)
     return da.map(
         lambda e: solve_sylvester(out, out, e), lambda c: solve_sylvester(h, h, c), is_complex(out) or is_complex(a)

@@ -178,6 +178,8 @@ class Normal:
                 return method(*args, *fixed, **kwargs)
             if name not in ("logpdf", "pdf"):
                 raise refuse(f"stats.multivariate_normal.{name}", "differentiable are logpdf and pdf")
+            if more := kwargs.keys() - {"x", "mean", "cov"}:
+                raise refuse(f"stats.multivariate_normal.{name}", f"with {', '.join(more)}= it is not differentiated")
             made = _normal(*args, *self._fixed, **kwargs)
             return np.exp(made) if name == "pdf" else made
 

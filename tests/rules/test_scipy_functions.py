@@ -47,6 +47,7 @@ def test_unmodified_code(source: str) -> None:
     np.testing.assert_allclose(transposed, product, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore")  # SciPy's own, of a singular matrix
 @pytest.mark.parametrize(
     ("call", "text"),
     [
@@ -59,6 +60,7 @@ def test_unmodified_code(source: str) -> None:
         ("linalg.eigh(x * np.eye(2), subset_by_index=[0, 1])", "scipy.linalg.eigh.*subset_by_index"),
         ("ndimage.zoom(x * np.eye(2), 2)", "scipy.ndimage.zoom.*no derivative rule"),
         ("integrate.RK45(lambda t, y: -x * y, 0, [1.0], 1).y", "a function of scipy.integrate"),
+        ("linalg.sqrtm(np.diag([x, 0.0]))", "scipy.linalg.sqrtm.*singular"),
         ("linalg.logm(-x * np.eye(2))", "scipy.linalg.logm.*negative"),
     ],
 )
