@@ -19,7 +19,7 @@ import numpy as np
 from ..core.composed import numbers_in
 from ..core.errors import NotDifferentiableError, TangentLossError, user_line
 from ..core.making import numeric, speaks_both
-from ..core.number import NumberArray
+from ..core.number import Number, NumberArray
 from ..core.table import Plan
 from ..core.values import is_array
 
@@ -58,7 +58,9 @@ def scipy_rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 def settled(x: Any) -> Any:
-    """x, or its values where it is an array of constants, which np.array makes such that it could hold tangents."""
+    """x as one array where it is one of objects; its values where np.array made it of constants, to hold tangents."""
+    if type(x) is np.ndarray and x.dtype == object and any(isinstance(v, Number) for v in x.flat):
+        x = numeric(x, "an argument")
     while isinstance(x, NumberArray):
         link, t = x._link, x.tangent
         fresh = link is not None and link.owned and link.version == 0 and link.base is None
