@@ -16,6 +16,8 @@ from .recording import Ref, Step, argument, decided, item, method, reduced
 
 # How tightly what was written holds together: a name or call, a power, a sign, a product, a sum, a comparison.
 ATOM, POWER, SIGN, PRODUCT, SUM, SHIFT, COMPARISON, ANY = range(8)
+LARGE = 1 << 13  # elements of arrays whose memory is to be used again
+NAME = re.compile(r"\bv\d+\b")
 LONG = 72  # characters of an expression that is still put into another
 OPERATORS = {
     np.add: ("+", SUM),
@@ -95,6 +97,7 @@ class Arrays:
         self.uses: dict[int, int] = {}
         self.waiting: dict[int, Step] = {}  # scatters that are not yet written down
         self.covered: dict[str, Any] = {}  # where these are no longer zero
+        self.large: set[str] = set()  # names of arrays that are to be let go early
         self.sums: set[int] = set()  # arrays into which several of these went
         for s in program.steps:
             for r in refs((s.args, s.kwargs)):
@@ -182,7 +185,18 @@ class Arrays:
         name = self.out.new()
         self.out.lines.append(f"{name} = {text}")
         self.texts[k] = name, ATOM
+        if getattr(self.program.steps[k].value, "size", 0) >= LARGE:
+            self.large.add(name)
         return name
+
+    def free(self, results: str) -> None:
+        """Large arrays are let go after their last use, so that the next ones stand in memory that is at hand."""
+        seen, lines = set(NAME.findall(results)), []
+        for line in reversed(self.out.lines):
+            last = sorted((set(NAME.findall(line)) & self.large) - seen)
+            seen.update(last)
+            lines += [f"del {', '.join(last)}", line] if last and line[:3] != "if " else [line]
+        self.out.lines = lines[::-1]
 
     # ------------------------------------------------------------ expressions
 

@@ -127,7 +127,7 @@ def _leaf_names(name: str, tree: Tree, names: list[str]) -> None:
         _leaf_names(f"{name}_{key}" if f"{name}_{key}".isidentifier() else f"{name}_", part, names)
 
 
-RESERVED = {"np", "MISS", "UNSURE", "ndarray", "finite", "hush", "unhush", "total", "token", "base64"}
+RESERVED = {"np", "MISS", "UNSURE", "ndarray", "finite", "hush", "unhush", "total", "token", "base64", "vdot", "inf"}
 RESERVED |= {"others", "named", "missed", "kinks"}
 RESERVED |= {n for n, x in vars(math).items() if callable(x)}
 
@@ -137,9 +137,7 @@ def finite(x: Any) -> bool:
     if type(x) is float:
         return x - x == 0.0
     if isinstance(x, np.ndarray | np.generic):
-        if x.dtype.kind not in "fc" or abs(np.vdot(x, x)) < np.inf:  # the faster question, which may overflow
-            return True
-        return bool(np.isfinite(x).all())
+        return x.dtype.kind not in "fc" or bool(np.isfinite(x).all())
     if hasattr(x, "data") and hasattr(x, "indices"):
         return finite(x.data)
     return not isinstance(x, complex) or (x.real - x.real == 0.0 and x.imag - x.imag == 0.0)

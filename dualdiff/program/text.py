@@ -52,6 +52,8 @@ class Program:
         self.out, self.tree = self.body.out, tree
         self.parts = [self.body.written(k, x) for k, x in enumerate(results)]
         self.result = self._built(tree, iter([text for text, _ in self.parts]))
+        if isinstance(self.body, Arrays):
+            self.body.free(self.result)
         self.scope = {"np": np, "ndarray": np.ndarray, "MISS": MISS, "UNSURE": UNSURE, **FUNCTIONS}
         self.scope |= self.out.constants
         self.lines = [*self._tests(self.scope), *self._work()]
@@ -124,7 +126,10 @@ class Program:
                     total = looked if looked.isidentifier() else "total"
                     work += [f"if {total} - {total} != 0.0:", "    return UNSURE"]
             elif looked is not None:
-                work += [f"result{k} = {text}", f"if not finite(result{k}):", "    return UNSURE"]
+                due, name = self.results[k], f"result{k}.data" if hasattr(self.results[k], "indices") else f"result{k}"
+                real = isinstance(getattr(due, "data", None), np.ndarray | memoryview) and due.dtype.kind == "f"
+                at_once = f"not vdot({name}, {name}) < inf and " * real  # the faster question, which may overflow
+                work += [f"result{k} = {text}", f"if {at_once}not finite(result{k}):", "    return UNSURE"]
                 text = f"result{k}"
             texts.append(text)
         work.append(f"return {self._built(self.tree, iter(texts))}")
@@ -172,7 +177,8 @@ class Program:
         return "\n\n".join(before) + "\n\n\n" * bool(before) + function
 
 
-FUNCTIONS = {"hush": hush, "unhush": unhush, "finite": finite, **{n: f for n, f in vars(math).items() if callable(f)}}
+FUNCTIONS: dict[str, Any] = {"hush": hush, "unhush": unhush, "finite": finite, "vdot": np.vdot, "inf": math.inf}
+FUNCTIONS |= {n: f for n, f in vars(math).items() if callable(f)}
 OTHER = 'raise ValueError("these numbers take another path through the function than this program was made for")'
 
 
