@@ -167,7 +167,7 @@ class RowLocal(Structured):
         slot = np.arange(matrix.nnz) - matrix.indptr[rows]
         offset = matrix.indices - rows
         offset -= offset.min()
-        if offset.max() < 2 * matrix.nnz:
+        if matrix.has_canonical_format and offset.max() < 2 * matrix.nnz:  # what stands twice needs two terms
             diagonals = np.cumsum(np.bincount(offset) > 0)
             slot = diagonals[offset] - 1 if diagonals[-1] <= 2 * count.max() else slot
         at = np.full((m, int(slot.max()) + 1), matrix.nnz)

@@ -110,6 +110,7 @@ diags(w) @ B  diags([w, x[:2]], [0, 1]).toarray()  (c * sparse.csr_array(([1.0, 
 csr_array(([1.0, 2, 3, 4], K)) @ B  (-sparse.csr_array((x[:4], K))).diagonal()
 linalg.spsolve(sparse.csc_array(([1.0, 2, 3, 4], K)), w)  linalg.spsolve(sparse.csc_array((x[:4], K)), w)
 linalg.spsolve(sparse.csc_array((x[:4], K)), B)  csr_matrix(S) * w
+csr_array(([1.0, 4, 2, 3], [1, 1, 0, 2], [0, 2, 3, 4]), (3, 3)) @ B
 linalg.splu(sparse.csc_array(([1.0, 2, 3, 4], K))).solve(B)
 linalg.splu(sparse.csc_array(([1.0, 2, 3, 4], K))).solve(w, 'T')  linalg.splu(sparse.csc_array((x[:4], K))).solve(w)
 linalg.aslinearoperator(np.arange(9.0).reshape(3, 3)) @ w  linalg.norm(sparse.csr_array((x[:4], K)))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 import dualdiff as dd
 from dualdiff import taylor
@@ -70,6 +71,7 @@ PYTHON_NUMBERS = {  # which NumPy takes as float64 there, and we do not let wide
     "np.histogram([1.0, 2.0, 3.0], 2, weights=u)",
     "linalg.logm(S)",  # where SciPy warns
 }
+OTHER_TYPES_IN_OLD_SCIPY = ("stats.sem(", "stats.pearsonr(", "stats.skew(x, bias=False)")  # float64, or an error
 
 
 @every_real
@@ -77,6 +79,8 @@ def test_float32(name: str) -> None:
     """Values, tangents and cotangents have the types that NumPy's result and the arguments have."""
     if name in PYTHON_NUMBERS or "np.histogram(long" in name:
         pytest.skip("other types, or counts")
+    if name.startswith(OTHER_TYPES_IN_OLD_SCIPY) and scipy.__version__.startswith(("1.13", "1.14")):
+        pytest.skip("SciPy's type")
     f, arrays, directions = EXAMPLES[name]()
     arrays, directions = ([x.astype(np.float32) for x in xs] for xs in (arrays, directions))
     due = leaves(f(*arrays))
