@@ -109,7 +109,7 @@ def rosenbrock_hvp(n: int, *targets: Target) -> Build:
     return build
 
 
-def rosenbrock_hessian(n: int) -> Build:
+def rosenbrock_hessian(n: int, *targets: Target) -> Build:
     """The dense Hessian."""
 
     def by_hand(x: np.ndarray) -> np.ndarray:
@@ -123,7 +123,9 @@ def rosenbrock_hessian(n: int) -> Build:
 
     def build(tools: list[Tool], tiny: bool) -> Work:
         x = np.linspace(-1.2, 1.4, 5 if tiny else n)
-        return derivatives(f"Rosenbrock Hessian, n = {n}", tools, "hessian", make_rosenbrock, {HAND: by_hand}, (x,))
+        return derivatives(
+            f"Rosenbrock Hessian, n = {n}", tools, "hessian", make_rosenbrock, {HAND: by_hand}, (x,), *targets
+        )
 
     return build
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..timing import Call
 from ..tools import Tool
-from .work import HAND, Target, Work, derivatives, has_dualdiff
+from .work import HAND, Target, Work, compiled, derivatives, has_dualdiff
 
 
 def scalar(tools: list[Tool], tiny: bool) -> Work:
@@ -21,7 +21,8 @@ def scalar(tools: list[Tool], tiny: bool) -> Work:
     def by_hand(x: float) -> float:
         return math.sin(x) + x * math.cos(x) - math.exp(-x) * (x + 1) / x**2
 
-    return derivatives("x sin x + exp(-x)/x", tools, "derivative", make, {HAND: by_hand}, (1.3,), Target(15))
+    targets = (Target(15), *compiled(2.5))
+    return derivatives("x sin x + exp(-x)/x", tools, "derivative", make, {HAND: by_hand}, (1.3,), *targets)
 
 
 class Pair:
@@ -63,7 +64,7 @@ def gradient3(tools: list[Tool], tiny: bool) -> Work:
     def by_hand(x: float, y: float, z: float) -> tuple[float, float, float]:
         return (y, y + (x + y), 0.0) if y > z else (z, z, x + y)
 
-    return derivatives("(x+y) max(y,z)", tools, "gradient", make, {HAND: by_hand}, (1.0, 2.0, 0.0))
+    return derivatives("(x+y) max(y,z)", tools, "gradient", make, {HAND: by_hand}, (1.0, 2.0, 0.0), *compiled(8))
 
 
 def small_arrays(tools: list[Tool], tiny: bool) -> Work:

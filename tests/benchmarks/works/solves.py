@@ -14,7 +14,7 @@ import numpy as np
 from ..timing import Call
 from ..tools import Tool
 from .dense import make_rosenbrock, rosenbrock_gradient
-from .work import HAND, Build, Target, Work, has_dualdiff
+from .work import HAND, Build, Target, Work, compiled, derivatives, has_dualdiff
 
 Solve = Callable[[Any], Any]  # given the derivative, None for SciPy's differences, the solution
 DIFFERENCES = "differences"
@@ -39,15 +39,34 @@ def solve(name: str, run: Solve, by_hand: Callable[..., Any], transform: Callabl
 # ---------------------------------------------------------------- stiff chemistry
 
 
-def robertson(t: Any, y: Any) -> Any:
-    a, b, c = y
-    slow, back, fast = 0.04 * a, 1e4 * b * c, 3e7 * b**2
-    return np.array([back - slow, slow - back - fast, fast])
+def make_robertson(np: Any) -> Any:
+    def robertson(t: Any, y: Any) -> Any:
+        a, b, c = y
+        slow, back, fast = 0.04 * a, 1e4 * b * c, 3e7 * b**2
+        return np.array([back - slow, slow - back - fast, fast])
+
+    return robertson
+
+
+robertson = make_robertson(np)
 
 
 def robertson_jacobian(t: Any, y: Any) -> Any:
     _, b, c = y.tolist()
     return np.array([[-0.04, 1e4 * c, 1e4 * b], [0.04, -1e4 * c - 6e7 * b, -1e4 * b], [0.0, 6e7 * b, 0.0]])
+
+
+def chemistry_jacobian(tools: list[Tool], tiny: bool) -> Work:
+    """What a stiff solver asks for, alone."""
+
+    def make(np: Any) -> Any:
+        rates = make_robertson(np)
+        return lambda y: rates(0.0, y)
+
+    hands = {HAND: lambda y: robertson_jacobian(0.0, y)}
+    return derivatives(
+        "Robertson Jacobian", tools, "jacobian", make, hands, (np.array([0.7, 1e-5, 0.3]),), *compiled(1.3)
+    )
 
 
 def chemistry(method: str) -> Build:
@@ -99,23 +118,35 @@ def diffusion() -> Build:
 # ---------------------------------------------------------------- fits, roots, minima
 
 
+TIMES = np.linspace(0, 4, 50)
+DATA = 2.5 * np.exp(-1.3 * TIMES) + 0.5 + 0.01 * np.sin(40 * TIMES)
+
+
+def make_residuals(np: Any) -> Any:
+    return lambda p: p[0] * np.exp(-p[1] * TIMES) + p[2] - DATA
+
+
+def residuals_jacobian(p: Any) -> Any:
+    decay = np.exp(-p[1] * TIMES)
+    return np.stack([decay, -p[0] * TIMES * decay, np.ones_like(TIMES)], axis=1)
+
+
+def fit_jacobian(tools: list[Tool], tiny: bool) -> Work:
+    """What a fit asks for, alone."""
+    hands = {HAND: residuals_jacobian}
+    start = (np.array([1.5, 1.0, 0.3]),)
+    return derivatives("residuals, 50 by 3", tools, "jacobian", make_residuals, hands, start, *compiled(1.2))
+
+
 def fit() -> Build:
-    t = np.linspace(0, 4, 50)
-    data = 2.5 * np.exp(-1.3 * t) + 0.5 + 0.01 * np.sin(40 * t)
-
-    def residuals(p: Any) -> Any:
-        return p[0] * np.exp(-p[1] * t) + p[2] - data
-
-    def by_hand(p: Any) -> Any:
-        decay = np.exp(-p[1] * t)
-        return np.stack([decay, -p[0] * t * decay, np.ones_like(t)], axis=1)
+    residuals = make_residuals(np)
 
     def run(jac: Any) -> Any:
         from scipy.optimize import least_squares
 
         return least_squares(residuals, [1.0, 1.0, 0.0], jac or "2-point").x
 
-    return solve("a fit of 3 parameters to 50 points", run, by_hand, lambda dd: dd.jacobian(residuals), 1e-5)
+    return solve("a fit of 3 parameters to 50 points", run, residuals_jacobian, lambda dd: dd.jacobian(residuals), 1e-5)
 
 
 def bratu() -> Build:

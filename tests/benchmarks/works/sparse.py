@@ -266,9 +266,9 @@ def brusselator1(n: int) -> Build:
     return _work("1-D Brusselator sparse Jacobian", brusselator1_problem, n // 2, 4)
 
 
-def brusselator2(side: int) -> Build:
+def brusselator2(side: int, *targets: Target) -> Build:
     """Two blocks of five neighbours, and two diagonals; CasADi's arrays are column by column and don't roll."""
-    return _work("2-D Brusselator sparse Jacobian", brusselator2_problem, side, 3, unable=("casadi",))
+    return _work("2-D Brusselator sparse Jacobian", brusselator2_problem, side, 3, *targets, unable=("casadi",))
 
 
 def bundle(observations: int, *targets: Target) -> Build:

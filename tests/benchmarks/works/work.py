@@ -11,7 +11,7 @@ import numpy as np
 from ..timing import Call
 from ..tools import Tool
 
-__all__ = ["HAND", "Build", "Target", "Work", "as_csr", "derivatives", "has_dualdiff", "wrong_answers"]
+__all__ = ["HAND", "Build", "Target", "Work", "as_csr", "compiled", "derivatives", "has_dualdiff", "wrong_answers"]
 
 HAND = "hand-written"
 
@@ -28,6 +28,11 @@ class Target:
     of: str = "dualdiff"
     each: str = ""
     count: int = 1
+
+
+def compiled(factor: float, over: str = HAND, reverse: bool = False) -> tuple[Target, ...]:
+    """What is asked of a program; of the one in reverse mode too where there is one."""
+    return tuple(Target(factor, over, f"dualdiff compiled{mode}") for mode in ("", " reverse")[: 1 + reverse])
 
 
 @dataclass
