@@ -46,13 +46,17 @@ class KinkWarning(UserWarning):
 _ENTRIES = {"__array_function__": "func", "__array_ufunc__": "ufunc", "operate": "function"}
 
 
+def package_of(frame: FrameType) -> str:
+    """The name of the package that a frame's code is in."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
 def user_call() -> tuple[Any, FrameType | None]:
     """The NumPy function by which the user's code called in, and the innermost frame outside dualdiff and NumPy."""
     frame: FrameType | None = sys._getframe(1)
     function = None
     while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in ("dualdiff", "numpy"):
+        if package_of(frame) not in ("dualdiff", "numpy"):
             break
         entry = _ENTRIES.get(frame.f_code.co_name)
         function = frame.f_locals.get(entry, function) if entry else function

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import kinks
+from .asked import tie
 from .engine import astype, operate
 from .number import Link, Number, NumberArray
 from .values import dtype_of, plain, shape_of
@@ -42,10 +43,18 @@ def operators(function: Callable[..., Any]) -> tuple[Binary, Binary, Binary]:
 
 
 def _comparison(operation: Binary) -> Binary:
+    equal = bool(operation(0, 0))  # the answer for equal numbers, at which `tie` looks once more
+    also = np.bool(equal)
+
     def compare(self: Any, other: Any) -> Any:
         if kinks.active and operation in kinks.COMPARE:
             return kinks.compare(operation, self, other)
-        return operation(self.value, other.value if isinstance(other, Number) else other)
+        a = self.value
+        b = other.value if isinstance(other, Number) else other
+        result = operation(a, b)
+        if (result is equal or result is also) and a == b:
+            return tie(operation, self, result)
+        return result
 
     return compare
 

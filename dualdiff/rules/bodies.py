@@ -17,7 +17,7 @@ NAMES = """
     cumulative_prod cumulative_sum diff dsplit dstack ediff1d expand_dims extract fill_diagonal flip fliplr flipud
     geomspace gradient hsplit hstack ix_ linspace logspace matrix_transpose moveaxis nancumprod nancumsum outer
     piecewise polyadd polyder polyfit polyint polysub polyval rollaxis rot90 setdiff1d setxor1d sort_complex split
-    take_along_axis trapezoid trim_zeros union1d unique_all unique_counts unique_inverse unique_values unstack vsplit
+    take_along_axis trapezoid union1d unique_all unique_counts unique_inverse unique_values unstack vsplit
     vstack
     linalg.cross linalg.diagonal linalg.matrix_norm linalg.matrix_power linalg.matrix_transpose linalg.multi_dot
     linalg.outer linalg.tensordot linalg.tensorinv linalg.trace linalg.vector_norm

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
-from ..core.table import Plan, rule
-from ..core.tangents import contract
-from ..core.values import ndim, plain, shape_of
+from ..core.asked import by_polynomials
+from ..core.errors import NotDifferentiableError, user_line
+from ..core.number import Number
+from ..core.table import Plan, axes_of, rule
+from ..core.tangents import combine, contract, total
+from ..core.values import ndim, plain, shape_of, size_of
 from .ordering import array_of
 
 
@@ -18,6 +22,39 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
         raise ValueError("x must be a one-dimensional array or sequence.")
     powers = np.arange(shape_of(x)[0] if N is None else N)
     return np.power(x[:, None], powers if increasing else powers[::-1])
+
+
+@rule(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """What is cut off is 0; where it moves, there is no derivative: NaN. NumPy's polynomials keep all coefficients.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If all is cut off, since there is nothing left that could be NaN.
+    """
+    if by_polynomials(sys._getframe(1)):
+        return filt
+    shape, trim = shape_of(filt), trim.lower()
+    at = np.argwhere(plain(filt) != 0)
+    if len(at) == 0 < size_of(filt):
+        raise NotDifferentiableError(f"np.trim_zeros of zeros that may move{user_line()}: use dd.value(x)")
+    cut, kept = np.ones(shape, bool), [slice(None)] * len(shape)
+    for k in axes_of(axis, len(shape)) if size_of(filt) else ():
+        first = int(np.min(at[:, k])) if "f" in trim else 0
+        kept[k] = slice(first, int(np.max(at[:, k])) + 1 if "b" in trim else shape[k])
+    cut[tuple(kept)] = False
+    return filt[tuple(kept)] + _spoiled(filt[cut]) if cut.any() else filt
+
+
+def _spoiled(cut: Any) -> Any:
+    """0, for numbers that were left out since they are 0; its derivative is NaN where one of them moves."""
+    shape = shape_of(cut)
+
+    def tangent(y: Any, values: Any, ts: Any) -> Any:
+        return total(combine([(ts[0], shape, np.full(shape, np.nan))], shape), shape, (-1,), keepdims=True)
+
+    return cut._finish(Plan((cut,), lambda v: 0 * v[:1], tangent)) if isinstance(cut, Number) else 0
 
 
 rule(np.polymul)(lambda a1, a2: np.convolve(a1, a2))
@@ -32,9 +69,12 @@ def polydiv(u: Any, v: Any) -> Any:
     for k in range(len(u) - n + 1):
         quotient.append(r[k : k + 1] / v[:1])
         r = np.concatenate([r[:k], r[k : k + n] - quotient[k] * v, r[k + n :]])
-    while len(r) > 1 and np.allclose(plain(r[0]), 0, rtol=1e-14):
-        r = r[1:]
-    return np.concatenate(quotient) if quotient else np.zeros(1, r.dtype), r
+    rest = r[min(len(quotient), len(r) - 1) :]  # what was taken off before is 0 whatever u and v are
+    left = 0
+    while left < len(rest) - 1 and np.allclose(plain(rest[left]), 0, rtol=1e-14):
+        left += 1
+    rest = rest[left:] + _spoiled(rest[:left]) if left else rest
+    return np.concatenate(quotient) if quotient else np.zeros(1, r.dtype), rest
 
 
 @rule(np.roots)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
+from ..core.number import Number
 from ..core.table import FINDERS, FUNCTIONS, PLAIN, REFUSED, Elementwise, Plan, axes_of, register
 from ..core.tangents import combine
 from ..core.values import ndim, plain, shape_of
@@ -241,9 +242,10 @@ special("betainccinv",      "a", "b", lambda a, b, x, y: -1 / _beta_density(a, b
 special("expit",            lambda x, y: y * sp.expit(-x))                 # y * (1 - y) cancels for large x
 special("log_expit",        lambda x, y: sp.expit(-x))
 special("logit",            lambda x, y: 1 / (x * (1 - x)))
-special("xlogy",            lambda x, y, z: np.log(y),                     lambda x, y, z: np.where(x == 0, 0.0, x / y))
+special("xlogy",            lambda x, y, z: np.log(y),
+                            lambda x, y, z: np.where((x == 0) & (y == 0), 0.0, x / y))
 special("xlog1py",          lambda x, y, z: np.log1p(y),
-                            lambda x, y, z: np.where(x == 0, 0.0, x / (1 + y)))
+                            lambda x, y, z: np.where((x == 0) & (y == -1), 0.0, x / (1 + y)))
 special("entr",             lambda x, y: -np.log(x) - 1)
 special("rel_entr",         lambda x, y, z: _log_ratio(x, y) + 1,          lambda x, y, z: -x / y)
 special("kl_div",           lambda x, y, z: _log_ratio(x, y),              lambda x, y, z: (y - x) / y)
@@ -405,7 +407,10 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     >>> dd.gradient(logsumexp)(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
+    idle: Any = None
     if b is not None:  # what has no weight adds nothing, whatever it is
+        a, b = array_of(a), array_of(b)
+        idle = np.where(plain(b) == 0, a, -np.inf) if isinstance(b, Number) else None
         a = np.where(plain(b) == 0, -np.inf, a)
     d, top, axes = _below_top(a, axis)
     with np.errstate(divide="ignore"):
@@ -417,8 +422,12 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
             out, sign = top + np.log(n) + np.log1p(rest / n), np.sign(plain(rest) + n)
         else:
             total = np.sum(b * np.exp(d), axis=axes, keepdims=True)
+            if idle is not None:  # nothing yet, but it moves
+                if np.any(plain(idle) - top > 700):
+                    raise NotDifferentiableError(f"logsumexp with b=0{user_line()}: the slope in b overflows")
+                total = total + np.sum(b * np.exp(idle - top), axis=axes, keepdims=True)
             sign = np.sign(plain(total))
-            out = top + np.log(total * sign if return_sign else total)
+            out = top + np.log(np.where(sign < 0, -total, total) if return_sign else total)
     if not keepdims:
         out, sign = np.squeeze(out, axes)[()], np.squeeze(sign, axes)[()]
     return (out, sign) if return_sign else out

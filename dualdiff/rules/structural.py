@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.number import Number
+from ..core.errors import tangent_loss, user_call
+from ..core.number import Number, note
 from ..core.table import Move, Plan, axes_of, axis_of, rule
 from ..core.tangents import expand, join
 from ..core.values import in_memory, is_array, like_key, ndim, plain, shape_of
@@ -94,6 +95,9 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Move:
 
 @rule(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    frame = user_call()[1]
+    if frame is not None and frame.f_code.co_name == "logsumexp":  # SciPy's before 1.15, which drops weights that are 0
+        raise note(next(a for a in args if isinstance(a, Number)), tangent_loss("scipy.special.logsumexp of weights"))
     shape = np.broadcast_shapes(*[shape_of(a) for a in args])
     if all(isinstance(a, np.ndarray | Number) and shape_of(a) == shape for a in args):
         return args  # as NumPy does, not views of them

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
-from tests.cases.functions import ASSEMBLY, CALCULUS, CONJUGATING, CONSTANTS, NEWER, POLYNOMIALS, WRITES, Case
+from tests.cases.functions import ASSEMBLY, CALCULUS, CONJUGATING, CONSTANTS, NEWER, POLYNOMIALS, SETS, WRITES, Case
 from tests.cases.tools import close, expressions
 from tests.checks import check, untested
 
@@ -142,5 +142,5 @@ np.place(x, x > 0, [])  np.choose([0, 5], x[:, :2])  np.fill_diagonal(x[0], 1.0)
 
 def test_every_rule_has_a_case() -> None:
     assert untested("calculus", [CALCULUS]) == set()
-    assert untested("polynomials", [POLYNOMIALS]) == set()
+    assert untested("polynomials", [POLYNOMIALS, SETS]) == set()
     assert untested("assembly", [ASSEMBLY, NEWER if hasattr(np, "unstack") else "np.astype(A)", WRITES]) == set()

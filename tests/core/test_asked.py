@@ -1,0 +1,185 @@
+"""What NumPy and SciPy make of comparisons: coefficients that are 0 but move, and ties in arrays of objects."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+import pytest
+from numpy.polynomial import Chebyshev, Polynomial
+from numpy.polynomial.polynomial import polydiv, polyint, polyval
+
+import dualdiff as dd
+from tests.fuzz.checks import dense, locally
+from tests.modes import agrees
+
+WAYS = [
+    dd.jacobian,
+    lambda f: dd.jacobian(f, chunk_size=1),
+    lambda f: dd.jacobian(f, mode="reverse"),
+    lambda f: dd.jacobian(f, sparse=True),
+    lambda f: locally(dd.jacobian(f)),
+    lambda f: dd.compile(dd.jacobian(f)),
+]
+
+
+def everywhere(f, at, expected, ways=WAYS):
+    for way in ways:
+        np.testing.assert_allclose(dense(way(f)(np.array(at))).reshape(np.shape(expected)), expected)
+
+
+# ---------------------------------------------------------------- coefficients that are 0
+
+POLYNOMIALS = [
+    (lambda x: np.poly1d([x[0], x[1]])(2.0), [0.0, 0.0]),
+    (lambda x: np.poly1d(x)(x[1]) * np.poly1d(x[::-1])(2.0), [0.0, 1.0, 0.0]),
+    (
+        lambda x: np.poly1d([1.0, x[0]]).deriv()(x[1]) + (np.poly1d([x[0], 0.5]) * np.poly1d([x[1], 2.0]))(0.5),
+        [0.0, 0.0],
+    ),
+    (lambda x: (Polynomial([x[0], x[1]]) * Polynomial([1.0, 2.0]))(2.0), [0.0, 0.0]),
+    (lambda x: (Polynomial([x[0], x[1]]) ** 2 + Polynomial([x[1], x[0], x[0]]))(x[1]), [0.0, 0.0]),
+    (lambda x: (Chebyshev([1.0, x[1], x[0]]) - Chebyshev([1.0, 2.0, x[1]])).deriv()(2.0), [0.0, 0.0]),
+    (lambda x: polyval(2.0, polyint([x[0]])), [0.0, 1.0]),
+]
+
+
+@pytest.mark.parametrize("f, at", POLYNOMIALS)
+def test_coefficients_that_are_zero(f, at):
+    agrees(f, at)
+
+
+def test_interpolation_that_starts_at_zero():
+    lagrange = pytest.importorskip("scipy.interpolate").lagrange
+    agrees(lambda y: lagrange([0.0, 1.0, 2.0], y)(0.5), np.zeros(3))
+
+
+def test_what_polynomials_divide_by():
+    with pytest.raises(dd.TangentLossError, match=r"first coefficient is 0 but moves.*test_asked"):
+        dd.gradient(lambda x: polydiv([1.0, 2.0, 3.0], [1.0, x[0]])[0][0])(np.array([0.0]))
+
+
+NAN = np.nan
+TRIMMED = [
+    (lambda x: np.trim_zeros(x * np.array([0.0, 1.0, 0.0])), [3.0, 1.0, 2.0], [[0, 1, 0]]),
+    (lambda x: np.trim_zeros(x), [0.0, 1.0, 0.0, 2.0], [[NAN, 1, 0, 0], [NAN, 0, 1, 0], [NAN, 0, 0, 1]]),
+    (lambda x: np.trim_zeros(x, "b"), [0.0, 1.0, 0.0], [[1, 0, NAN], [0, 1, NAN]]),
+    (lambda x: np.sum(np.trim_zeros(x**2)), [0.0, 1.0], [0, 2]),
+    (lambda x: np.polydiv(x, np.array([1.0, -1.0, 2.0]))[1], [1.0, -1.0, 3.0], [[NAN, NAN, 1]]),
+    (lambda x: np.polydiv(x, np.array([1.0, -1.0]))[1], [1.0, -3.0, 2.0], [[1, 1, 1]]),
+    (lambda x: np.polydiv(x, np.array([1.0, -1.0, 2.0]))[1], [0.0, 1.0], [[NAN, 1]]),
+]
+
+
+@pytest.mark.parametrize("f, at, expected", TRIMMED)
+def test_zeros_cut_off(f, at, expected):
+    everywhere(f, at, expected)
+
+
+def test_zeros_cut_off_second_order():
+    h = dd.hessian(lambda x: np.sum(np.trim_zeros(x**2)))(np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(h, [[NAN, 0], [0, 2]])
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.2.0", reason="of vectors only")
+def test_zeros_cut_off_a_matrix():
+    j = dd.jacobian(lambda x: np.trim_zeros(np.reshape(x, (2, 2)), axis=0))(np.array([0.0, 0.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(j, [[[NAN, NAN, 1, 0], [NAN, NAN, 0, 1]]])
+
+
+@pytest.mark.parametrize(
+    "f", [np.trim_zeros, lambda x: sum(np.trim_zeros([x[0], x[0] + 1])), lambda x: np.trim_zeros(x * 0)]
+)
+def test_zeros_of_which_nothing_is_left_to_tell(f):
+    with pytest.raises((dd.TangentLossError, dd.NotDifferentiableError), match=r"trim_zeros.*value\(x\)"):
+        dd.jacobian(f)(np.zeros(2))
+
+
+def test_weights_that_are_zero():
+    logsumexp = pytest.importorskip("scipy.special").logsumexp
+    e = np.exp([1.0, 2.0, 3.0])
+    f = lambda b: logsumexp([1.0, 2.0, 3.0], b=b)
+    everywhere(f, [0.0, 1.0, 1.0], e / (e[1] + e[2]), WAYS[:-1])
+    everywhere(f, np.zeros(3), np.full(3, np.inf), WAYS[:-1])
+    everywhere(lambda b: logsumexp([-np.inf, 2.0], b=b), [0.0, 1.0], [0, 1], WAYS[:-1])
+    agrees(lambda v: logsumexp(v[:2] + v[2], b=v[1:]), [1.0, 2.0, 0.0])
+    everywhere(lambda b: logsumexp([1.0, 2.0], b=b, return_sign=True)[0], [0.0, -1.0], [-np.exp(-1), -1], WAYS[:-1])
+    with pytest.raises(dd.NotDifferentiableError, match="overflows"):
+        dd.gradient(lambda b: logsumexp([1e3, 2.0], b=b))(np.array([0.0, 1.0]))
+
+
+@pytest.mark.parametrize("name, y", [("xlogy", 2.0), ("xlog1py", 0.0)])
+def test_second_derivatives_where_a_factor_is_zero(name, y):
+    f = getattr(pytest.importorskip("scipy.special"), name)
+    agrees(lambda v: f(v[0], v[1]), [0.0, y])
+
+
+LIKE = [
+    lambda x: np.arange(x[0], x[0] + 3, like=x) * x[1],
+    lambda x: np.arange(x[0], x[0] + 3 * x[1], x[1], like=x),
+    lambda x: np.ascontiguousarray(x, like=x) ** 2,
+    lambda x: np.asarray([x[0], 2.0, x[1]], like=x) ** 2,
+    lambda x: np.array(x[0], like=x) * x[1] + np.full(2, x[1], like=x),
+]
+
+
+@pytest.mark.parametrize("f", LIKE)
+def test_like(f):
+    agrees(f, [0.3, 1.2])
+
+
+# ---------------------------------------------------------------- ties in arrays of objects
+
+OPERATORS = {">=": operator.ge, "<=": operator.le}
+HALF = np.eye(2) / 2
+
+
+TIES = [
+    (lambda x: np.maximum(np.array([x[0], x[1]]), 0.0), [0.0, 0.0], HALF),
+    (lambda x: np.maximum(0.0, np.array([x[0], x[1]])), [0.0, 0.0], HALF),
+    (lambda x: np.fmin(0.0, np.array([x[0], x[1]])), [0.0, 0.0], HALF),
+    (lambda x: np.minimum(np.array([x[0], x[1]]), x[0]), [1.0, 1.0], [[1, 0], [0.5, 0.5]]),
+    (lambda x: np.max(np.array([x[0], x[1]])), [1.0, 1.0], [0.5, 0.5]),
+    (lambda x: np.array([x[0], x[1]]).min(), [1.0, 1.0], [0.5, 0.5]),
+    (lambda x: np.maximum.reduce(np.array([x[0], x[1]])), [1.0, 1.0], [0.5, 0.5]),
+    (lambda x: np.clip(np.array([x[0], x[1]]), 0.0, 1.0), [0.0, 1.0], HALF),
+    (lambda x: np.sort(np.array([x[1], x[0]])), [1.0, 1.0], np.eye(2)[::-1]),
+    (lambda x: np.abs(np.array([x[0], x[1]])), [0.0, 1.0], [[0, 0], [0, 1]]),
+    # What Python decides, and what gives places only, goes on as ever.
+    (lambda x: x[np.argmax(np.array([x[0], x[1]]))], [1.0, 1.0], [1, 0]),
+    (lambda x: x[0] if operator.le(x[0], x[1]) else x[1], [1.0, 1.0], [1, 0]),
+    (lambda x: x[0] if OPERATORS[">="](x[0], x[1]) else x[1], [1.0, 1.0], [1, 0]),
+    (lambda x: x[0] if all(map(OPERATORS["<="], [x[0]], [x[1]])) else x[1], [1.0, 1.0], [1, 0]),
+    (lambda x: x[0] * np.sum(np.greater_equal(np.array([x[0], x[1]]), 1.0)), [1.0, 1.0], [2, 0]),
+    (lambda x: max(x[0], x[1]), [1.0, 1.0], [1, 0]),
+    (lambda x: sorted([x[1], x[0]])[0], [1.0, 1.0], [0, 1]),
+    (lambda x: x[0] if x[0] == x[1] and x[0] in [x[1]] else 0 * x[0], [1.0, 1.0], [1, 0]),
+]
+
+
+@pytest.mark.parametrize("f, at, expected", TIES)
+def test_ties(f, at, expected):
+    everywhere(f, at, expected)
+    everywhere(f, np.array(at, np.float32), expected, WAYS[:2])
+
+
+class Model:
+    def top(self, x):
+        return np.maximum(np.array([x[0], x[1]]), 0.0)
+
+    def lowest(self, x):
+        a = np.array([x[1], x[0]])
+        a.sort()
+        return a[0]
+
+    def first(self, x):
+        return x[np.argmax(np.array([x[0], x[1]]))]
+
+
+@pytest.mark.parametrize("way", WAYS[:-1])
+def test_ties_in_what_is_not_followed(way):
+    for f in (lambda x: Model().top(x), lambda x: Model().lowest(x)):
+        with pytest.raises(dd.TangentLossError, match=r"a tie in an array of objects.*test_asked.*np\.stack"):
+            way(f)(np.zeros(2))
+    np.testing.assert_array_equal(dense(way(lambda x: Model().first(x))(np.zeros(2))).ravel(), [1, 0])
+    np.testing.assert_array_equal(dense(way(lambda x: Model().top(x))(np.array([1.0, -1.0]))), [[1, 0], [0, 0]])
