@@ -11,6 +11,7 @@ from .core.errors import (
     KinkWarning,
     LeakedDualError,
     NotDifferentiableError,
+    SearchWarning,
     StructureLostError,
     TangentLossError,
 )
@@ -34,11 +35,12 @@ from .transforms.taylor import taylor
 from .transforms.vector import curl, directional_derivative, divergence, hessian, hvp, laplacian
 
 __all__ = [
-    "Compiled", "Dual", "DualArray", "DualdiffError", "KinkError", "KinkWarning", "LeakedDualError", "NonsmoothPoint",
-    "NotDifferentiableError", "StructureLostError", "TangentLossError", "compare_cost", "compile", "cost", "coverage",
-    "curl", "define_root", "define_rule", "derivative", "directional_derivative", "divergence", "find_kinks",
-    "gradient", "hessian", "hvp", "jacobian", "jvp", "kinks", "laplacian", "maximum", "minimum", "numerical", "oracle",
-    "relu", "taylor", "trace", "value", "value_and_derivative", "value_and_gradient", "value_and_jacobian", "vjp",
+    "Compiled", "Dual", "DualArray", "DualdiffError", "KinkError", "KinkWarning", "LeakedDualError",
+    "NonsmoothPoint", "NotDifferentiableError", "SearchWarning", "StructureLostError", "TangentLossError",
+    "compare_cost", "compile", "cost", "coverage", "curl", "define_root", "define_rule", "derivative",
+    "directional_derivative", "divergence", "find_kinks", "gradient", "hessian", "hvp", "jacobian", "jvp", "kinks",
+    "laplacian", "maximum", "minimum", "numerical", "oracle", "relu", "taylor", "trace", "value",
+    "value_and_derivative", "value_and_gradient", "value_and_jacobian", "vjp",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

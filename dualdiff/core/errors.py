@@ -14,6 +14,7 @@ __all__ = [
     "KinkWarning",
     "LeakedDualError",
     "NotDifferentiableError",
+    "SearchWarning",
     "StructureLostError",
     "TangentLossError",
 ]
@@ -41,6 +42,12 @@ class KinkError(DualdiffError, ArithmeticError):
 
 class KinkWarning(UserWarning):
     """In `kinks("warn")`: a kink was met."""
+
+
+class SearchWarning(UserWarning):
+    """f's result carries no tangent, but was found by many comparisons of numbers that have one, ever closer to each
+    other, as by bisection: its derivative is that of the equation it solves (`define_root`), and not 0.
+    """
 
 
 _ENTRIES = {"__array_function__": "func", "__array_ufunc__": "ufunc", "operate": "function"}

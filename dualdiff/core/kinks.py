@@ -63,6 +63,17 @@ class NonsmoothPoint(NamedTuple):
         return f"{where}  {self.primitive}({values}){at}  {self.kind} at distance {self.distance:.6g}"
 
 
+class Compared(NamedTuple):
+    """A comparison of numbers with tangents, as a run in mode "compared" notes it."""
+
+    tag: Any  # of the call that the numbers belong to
+    gap: float  # how far they are apart
+    file: str
+    line: int
+    names: dict[str, Any]  # the globals of the code there
+    scipy: str  # the function of scipy.optimize that compares, and where it was called; else empty
+
+
 # ---------------------------------------------------------------- the mode
 
 
@@ -70,7 +81,7 @@ class _State:
     """A mode that is not the default. While one exists, in any context of any thread, the primitives are watched."""
 
     def __init__(self, mode: str, tol: float = 0.0) -> None:
-        self.mode, self.tol, self.points = mode, tol, []  # type: tuple[str, float, list[NonsmoothPoint]]
+        self.mode, self.tol, self.points = mode, tol, []  # type: tuple[str, float, list[Any]]
         _count(1)
         weakref.finalize(self, _count, -1).atexit = False  # tasks started here may outlive the with statement
 
@@ -154,7 +165,7 @@ def lexicographic() -> bool:
 def met(function: Any, distance: Any, *operands: Any, kind: str = "kink", ordered: bool = True, why: str = "") -> None:
     """Report where a distance is 0 or small; in lexicographic mode raise for what can't be `ordered`, saying why."""
     state = STATE.get()
-    if state is None or (state.mode == "lexicographic" and ordered):
+    if state is None or state.mode == "compared" or (state.mode == "lexicographic" and ordered):
         return
     d = to_array(plain(distance))
     with np.errstate(all="ignore"):
@@ -201,6 +212,10 @@ def watch(rule: Any, operands: Sequence[Any], **options: Any) -> Any:
     state = STATE.get()
     if state is None:
         return rule
+    if state.mode == "compared":
+        if rule in COMPARE.values():
+            state.points.append(_compared(*operands))
+        return rule
     elementwise = isinstance(rule, Elementwise)
     function = rule.function if elementwise else rule
     kink = KINKS.get(function)
@@ -234,7 +249,11 @@ def compare(operation: Any, x: Any, other: Any) -> Any:
     caller, function = sys._getframe(2), COMPARE[operation]
     values = x.value, other.value if isinstance(other, Number) else other
     package = caller.f_globals.get("__name__", "").partition(".")[0]
-    if STATE.get() is None or package == "dualdiff":  # our own comparisons are not meant
+    state = STATE.get()
+    if state is None or package == "dualdiff":  # our own comparisons are not meant
+        return operation(*values)
+    if state.mode == "compared":
+        state.points.append(_compared(x, other))
         return operation(*values)
     written = caller.f_code.co_code[caller.f_lasti] == opmap["COMPARE_OP"]  # and no call of a builtin
     if not written and not shape_of(x) and not shape_of(other):
@@ -244,6 +263,21 @@ def compare(operation: Any, x: Any, other: Any) -> Any:
         return operation(*values) if at is None else bool(function(*map(plain, at)))
     watch(function, (x, other))
     return operation(*values)
+
+
+def _compared(x: Any, other: Any) -> Compared:
+    frame: Any = user_call()[1]
+    file, line, names = frame.f_code.co_filename, frame.f_lineno, frame.f_globals
+    name = ""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("scipy.optimize"):
+        public = frame.f_code.co_name
+        known = hasattr(sys.modules["scipy.optimize"], public)
+        name = f"scipy.optimize.{public}" if known else name or "a function of scipy.optimize"
+        frame = frame.f_back
+    if name and frame is not None:
+        name += f" (at {place(frame.f_code.co_filename, frame.f_lineno)})"
+    gap = np.max(np.abs(np.subtract(plain(x), plain(other))), initial=0.0)
+    return Compared(max(getattr(x, "_tag", 0), getattr(other, "_tag", 0)), float(gap), file, line, names, name)
 
 
 def _branch(function: Any) -> KinkError:

@@ -211,7 +211,10 @@ SOLVERS |= dict.fromkeys(
 SOLVERS |= dict.fromkeys(
     [
         f"optimize.{n}"
-        for n in "minimize minimize_scalar least_squares curve_fit linprog differential_evolution".split()
+        for n in (
+            "minimize minimize_scalar least_squares curve_fit linprog differential_evolution fmin fmin_powell brute "
+            "golden bracket basinhopping shgo"
+        ).split()
     ],
     "its steps have no derivative; dd.define_root gives that of a minimum, as the root of dd.gradient of the objective",
 )

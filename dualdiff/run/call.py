@@ -22,6 +22,7 @@ from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .follow import follow, lost_in_array, of_scipy
 from .losses import strays
+from .searches import search, still
 
 Function = Callable[..., Any]
 SEED_BYTES = 2**28  # what the seeds of one sweep may take when the chunk size is left to us
@@ -43,6 +44,7 @@ class Call:
         for k, (leaves, _) in zip(self.argnums, self.parts):
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
         self._widths: list[int] | None = None
+        self._searched = False  # whether it is known whether f finds its result by comparisons
 
     def __reduce__(self) -> Any:
         argnums = self.argnums if self.many else self.argnums[0]
@@ -104,7 +106,11 @@ class Call:
             raise lost from (None if lost is error else error)  # NumPy has put it into words of its own
         if lost is not None and ((lost_in_array(lost) and not buffers) or strays(self, f, result)):
             raise lost  # f swallowed it
-        return taken_apart(result, tag, self.name)
+        values, ts, rebuild = taken_apart(result, tag, self.name)
+        if not self._searched and still(ts, seeds, buffers):
+            self._searched = True
+            search(self, f, result)
+        return values, ts, rebuild
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
         """All arguments of f, with these leaves in those that are varied."""
