@@ -91,16 +91,19 @@ def _function(who: str, f: Any, what: str = "the result of f") -> Callable[[Arra
     if not callable(f):
         raise TypeError(f"{who}: a function is needed, got {type(f).__name__}; pass f itself, not f(x)")
     shapes: dict[str, tuple[int, ...]] = {}
+
     def call(point: Array) -> Array:
         result = _numbers(who, what, f(point.copy()[()]))
         if result.shape != shapes.setdefault("first", result.shape):
             raise ValueError(f"{who}: the shape of {what} changes from {shapes['first']} to {result.shape}")
         return result
+
     return call
 
 
-def derivative(f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, order: int = 1,
-               error: bool = False) -> Func:
+def derivative(
+    f: Func, argnums: Argnums = 0, method: str = "central", step: Any = None, order: int = 1, error: bool = False
+) -> Func:
     """The derivative of f by differences, as a function with f's own signature. (Of sampled data: `np.gradient`.)
 
     At a number it has f's output shape. At an array it is the derivative at each element, and refused unless f is
@@ -154,6 +157,7 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
     wanted = argnums if isinstance(argnums, tuple) else (argnums,)
     if not all(isinstance(k, (int, np.integer)) for k in wanted):
         raise TypeError(f"{who}: argnums must be an integer or a tuple of integers, got {argnums!r}")
+
     def by(k: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not -len(args) <= k < len(args):
             raise ValueError(f"{who}: argnums={k}, but f was called with {len(args)} positional argument(s)")
@@ -161,10 +165,12 @@ def _transform(who: str, f: Func, argnums: Argnums, method: str, step: Any, orde
         of_one = lambda point: f(*args[:k], point, *args[k + 1 :], **kwargs)
         pair = _differentiate(who, of_one, args[k], method, step, order, error)
         return pair if error else pair[0]
+
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         results = tuple([by(k, args, kwargs) for k in wanted])
         return results if isinstance(argnums, tuple) else results[0]
+
     return differentiated
 
 
@@ -243,6 +249,7 @@ def _order(steps: Array, errors: Array, rounding: Array) -> float:
 @dataclass(frozen=True)
 class Convergence:
     """What `convergence` measured, for each method; `errors` and `rounding` run along `steps`."""
+
     steps: Array
     errors: dict[str, Array]
     rounding: dict[str, Array]
@@ -257,8 +264,13 @@ class Convergence:
         return str(Table(["method", "order", "best step", "least error"], rows))
 
 
-def convergence(f: Func, x: float, exact: float | Func, methods: Sequence[str] = ("forward", "central", "three_point"),
-                steps: ArrayLike | None = None) -> Convergence:
+def convergence(
+    f: Func,
+    x: float,
+    exact: float | Func,
+    methods: Sequence[str] = ("forward", "central", "three_point"),
+    steps: ArrayLike | None = None,
+) -> Convergence:
     """How the error of each method falls with the step, and rises again: the data of the log-log plot.
 
     f takes a number to a number (else ValueError); `exact` is its derivative at x, or the function that computes it.
@@ -355,6 +367,7 @@ class _Comparison:
 @dataclass(frozen=True, repr=False)
 class CheckReport(Verdict):
     """What a check found: true if all is right; prints what is wrong; `assert_()` raises it."""
+
     ok: bool
     errors: Array  # relative, of each test
     orders: Array  # measured order of each test's steps: 2 if right, 0 if wrong, NaN if the differences are exact
@@ -365,8 +378,9 @@ class CheckReport(Verdict):
         return self.text
 
 
-def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None,
-                   order: int = 1) -> CheckReport:
+def check_gradient(
+    f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None, order: int = 1
+) -> CheckReport:
     """Check the gradient `grad`, a function or an array already evaluated, of a scalar f at x; find what is wrong.
 
     For random directions d, [f(x + t d) - f(x - t d)] / 2t must be d . grad f(x) + O(t^2). The d are unit vectors, the
@@ -382,8 +396,9 @@ def check_gradient(f: Func, grad: Any, x: Any, *, directions: int = 5, seed: int
     return _check("gradient", f, grad, x, directions, seed, rtol, order)
 
 
-def check_jacobian(f: Func, jac: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None,
-                   order: int = 1) -> CheckReport:
+def check_jacobian(
+    f: Func, jac: Any, x: Any, *, directions: int = 5, seed: int = 0, rtol: float | None = None, order: int = 1
+) -> CheckReport:
     """Check the Jacobian `jac`, of shape `out.shape + in.shape`, of f at x; everything else as for `check_gradient`.
 
     >>> import numpy as np, dualdiff as dd

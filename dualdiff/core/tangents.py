@@ -51,7 +51,6 @@ if _found is not None:
     hush: Callable[[], Any] = partial(_variable.set, _ignore)  # silence warnings until unhush(what this returns)
     unhush: Callable[[Any], Any] = _variable.reset
 else:  # pragma: no cover - a NumPy that keeps its error state elsewhere
-
     hush = partial(np.seterr, all="ignore")
     unhush = lambda old: np.seterr(**old)
 

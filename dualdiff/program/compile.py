@@ -268,5 +268,3 @@ class Compiled:
         if not any(self._programs.values()):
             raise ValueError(f"compile: there is no program to save: {self.report or 'call the function first'}")
         Path(path).write_text(self._latest().module(), encoding="utf-8")
-
-

@@ -97,6 +97,7 @@ class Arrays:
         self.uses: dict[int, int] = {}
         self.waiting: dict[int, Step] = {}  # scatters that are not yet written down
         self.covered: dict[str, Any] = {}  # where these are no longer zero
+        self.blank: dict[str, int] = {}  # lines of zeros of which nothing was read yet
         self.large: set[str] = set()  # names of arrays that are to be let go early
         self.sums: set[int] = set()  # arrays into which several of these went
         for s in program.steps:
@@ -289,6 +290,7 @@ class Arrays:
             self.settle(r.step)
         name = self.assign(k, f"np.zeros({self.text(s.value.shape)}, {self.text(s.value.dtype)})")
         self.covered[name] = np.zeros(math.prod(s.args[2]), bool)
+        self.blank[name] = len(self.out.lines) - 1
         self.put(name, s, "=")
         return name
 
@@ -317,13 +319,19 @@ class Arrays:
                 text = f"{text}[{colon}{self.places(np.flatnonzero(inside))}]"
         if len(np.unique(places)) < len(places):
             self.covered.pop(name, None)
+            self.blank.pop(name, None)
             call = "np.subtract.at" if sign == "-=" else "np.add.at"
             at = self.out.constant(places)
             self.out.lines.append(f"{call}({flat}, {f'(slice(None), {at})' if lead else at}, {text})")
         else:
             free = not lead and name in self.covered and not self.covered[name][places].any()
             if name in self.covered:
+                if not (free or sign == "="):
+                    self.blank.pop(name, None)
                 self.covered[name][places] = True
+                if name in self.blank and self.covered[name].all():  # then nobody sees the zeros
+                    line = self.blank.pop(name)
+                    self.out.lines[line] = self.out.lines[line].replace("np.zeros(", "np.empty(", 1)
             text = f"-({text})" if free and sign == "-=" else text
             self.out.lines.append(f"{flat}[{colon}{self.places(places)}] {'=' if free else sign} {text}")
 

@@ -66,6 +66,7 @@ def reduced(function: np.ufunc, way: str, *args: Any, **kwargs: Any) -> Any:
 STATIC = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast, np.common_type}
 STATIC |= {np.may_share_memory, np.shares_memory, np.min_scalar_type, np.isfortran}
 MOST = 100_000  # steps of a recording
+BYTES, MOST_ARRAYS = 2**30, 100  # that results may take, and how many as large as an argument beside them
 
 
 class Log:
@@ -73,6 +74,7 @@ class Log:
 
     def __init__(self, shared: dict[int, Any] | None = None) -> None:
         self.steps: list[Step] = []
+        self.bytes = BYTES  # that results may still take: all stay until the program is written
         self.constants: dict[int, tuple[Any, Any]] = {}  # of arrays that steps use: they, and copies of them
         self.shared = shared or {}  # arrays that are constants as they stand
         self.foreign: set[int] = set()  # steps whose results are in the memory of arrays that are no recordings
@@ -80,6 +82,7 @@ class Log:
 
     def argument(self, name: str, value: Any) -> Recording:
         self.steps.append(Step(argument, (name,), {}, value, len(self.steps)))
+        self.bytes += MOST_ARRAYS * getattr(value, "nbytes", 0)
         return Recording(self, len(self.steps) - 1, value, None)
 
     def call(self, function: Any, args: Any, kwargs: Any = {}, target: Recording | None = None) -> Any:  # noqa: B006
@@ -89,6 +92,9 @@ class Log:
             return result
         if len(self.steps) > MOST:
             raise Escaped(f"more than {MOST} steps{user_line()}")
+        self.bytes -= result.nbytes if isinstance(result, np.ndarray) and result.base is None else 0
+        if self.bytes < 0:
+            raise Escaped(f"its steps take too much memory{user_line()}")
         at = len(self.steps)
         step = Step(function, self.written(args), self.written(kwargs), result, at)
         step.line = user_line()
@@ -186,11 +192,13 @@ def arrays_in(x: Any) -> Iterator[Any]:
             yield from arrays_in(part)
 
 
-METHODS = set("""
+METHODS = set(
+    """
 all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot
 fill flatten item max mean min nonzero partition prod put ravel repeat reshape round searchsorted sort squeeze std sum
 swapaxes take tolist trace transpose var
-""".split())
+""".split()
+)
 WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 WRITE = {"fill", "partition", "put", "sort"}  # to the array itself
 KNOWN = (np.ndarray, np.generic, bool, int, float, complex, list, tuple, type(None))

@@ -364,17 +364,30 @@ class Scalars:
                 if level != ATOM and isinstance(elements[j], Symbol):
                     texts[j] = self.out.new(), ATOM
                     lines.append(f"{texts[j][0]} = {text}")
-        varying = [bracketed(t, PRODUCT) for t, v in zip(texts, elements) if isinstance(v, Symbol)]
-        tested = " + ".join(varying) if varying and np.result_type(due).kind == "f" else None
+        varying = any(isinstance(v, Symbol) for v in elements)
+        shown = self.shown([v.at for v in elements if isinstance(v, Symbol)])
+        looked = {t: None for t, v in zip(texts, elements) if isinstance(v, Symbol) and v.at not in shown}
+        tested = " + ".join(bracketed(t, PRODUCT) for t in looked) if np.result_type(due).kind == "f" else ""
         if not isinstance(due, np.ndarray):
             kind = {int: "int", bool: "bool", np.float64: "np.float64", np.bool: "np.bool"}.get(type(due))
             text = texts[0][0] if varying else repr(float(elements[0]))
-            return f"{kind}({text})" if kind else text, tested
+            return f"{kind}({text})" if kind else text, tested or None
         if not due.size:
             return f"np.zeros({due.shape}, np.{due.dtype.name})", None
         parts = iter(texts)
         nested = re.sub(r"\d+", lambda _: next(parts)[0], str(np.arange(due.size).reshape(due.shape).tolist()))
-        return f"np.array({nested}, np.{due.dtype.name})" if not varying else f"np.array({nested})", tested
+        return f"np.array({nested}, np.{due.dtype.name})" if not varying else f"np.array({nested})", tested or None
+
+    def shown(self, numbers: list[int]) -> set[int]:
+        """Numbers that are finite if these are, into which they were added or multiplied."""
+        shown: set[int] = set()
+        while numbers:
+            function, operands = self.made[numbers.pop()]
+            if function in (np.add, np.subtract, np.negative, np.multiply):
+                new = {v.at for v in operands if isinstance(v, Symbol)} - shown
+                shown |= new
+                numbers += new
+        return shown
 
 
 def _is(x: Any, number: float) -> bool:

@@ -125,7 +125,9 @@ def _extreme(function: Any) -> None:
     rule(function)(extreme)
 
 
-def _report(function: Any, sign: int, v: Any, axes: Any, keepdims: bool, where: Any = True, initial: Any = None) -> None:
+def _report(
+    function: Any, sign: int, v: Any, axes: Any, keepdims: bool, where: Any = True, initial: Any = None
+) -> None:
     """The kink is where the largest two elements tie; for the minimum, where sign is -1, the smallest two."""
     rows = sign * rows_along(np.where(plain(where), v, -sign * np.inf), axes)
     if not rows.size:

@@ -205,13 +205,15 @@ def forward_columns(
     some too large.
     """
     n = sum(call.widths)
-    most = 1 if any(optimistic(plain(x)) for x in call.leaves) else SMALL  # what is recorded is no Python loop later
+    recorded = any(optimistic(plain(x)) for x in call.leaves)
+    most = 1 if recorded else SMALL  # what is recorded is no Python loop later
     if chunk_size is None and n > most and executor is None:
         try:
             values, ts, rebuild = local_sweep(call)
             return values, [with_directions(t, v, n) if t is None else t for t, v in zip(ts, values)], rebuild
         except StructureLostError:
-            pass
+            if recorded and n > SMALL:  # a program on dense ones would be slower than f itself on row-local ones
+                raise
     most = SEED_BYTES // (8 * max(call.widths, default=1) or 1)  # complex leaves count double
     chunk_size = chunk_of(call.name, n, chunk_size, most, executor)
     if lexicographic():

@@ -70,7 +70,11 @@ class RowLocal(Structured):
         space, terms = next(t for t in parts if t is not None).space, []
         for column in _columns(space, parts, shapes):
             s = [space.none(shape) if term is None else term[0] for term, shape in zip(column, shapes)]
-            terms.append((space.tidy(move(s)), _joined([term and term[1] for term in column], shapes, move)))
+            moved, weights = move(s), [term and term[1] for term in column]
+            if in_memory(moved):
+                terms.append((space.tidy(moved), _joined(weights, shapes, move)))
+            else:
+                terms += _chosen(space, moved, s, weights, shapes, move)
         if not terms:
             return cls(space, np.shape(move([space.none(shape) for shape in shapes])), [])
         return cls(space, terms[0][0].shape, terms)
@@ -390,6 +394,23 @@ def _columns(space: Space, parts: Sequence[Any], shapes: Sequence[Shape]) -> lis
                 columns.append(free)
             free[k] = term
     return columns
+
+
+def _chosen(space: Space, moved: Any, s: Any, weights: Any, shapes: Sequence[Shape], move: Any) -> list[Term]:
+    """What a program decides on, element by element: the weights are chosen, each part's selection stays as it is."""
+    shape = moved.shape
+    if any(d not in (1, due) for own in shapes for d, due in zip(own[::-1], shape[::-1])):
+        return [(moved, _joined(weights, shapes, move))]  # elements go to places that are decided on
+    groups: list[tuple[Any, list[Any]]] = []  # a selection, and the weights of the parts that have it
+    for k, selection in enumerate(s):
+        if weights[k] is not None:
+            selection = np.broadcast_to(selection, shape)
+            own = next((ws for other, ws in groups if space.same(other, selection)), None)
+            if own is None:
+                own = [0.0] * len(s)
+                groups.append((selection, own))
+            own[k] = weights[k]
+    return [(r, move([full_weight(w, own) for w, own in zip(ws, shapes)])) for r, ws in groups]
 
 
 def _joined(weights: Sequence[Any], shapes: Sequence[Shape], move: Callable[[list[Any]], Any]) -> Any:

@@ -17,9 +17,7 @@ from ..spaces.rowlocal import RowLocal, full_weight
 BLOCK = 8192  # rows that are laid out at once, so that they stay in the cache
 
 
-def sparse_blocks(
-    call: Call, mode: str, chunk_size: int | None, sparse: Any
-) -> tuple[list[Any], list[list[Any]], Any]:
+def sparse_blocks(call: Call, mode: str, chunk_size: int | None, sparse: Any) -> tuple[list[Any], list[list[Any]], Any]:
     """Values of f's result, their Jacobians as CSR arrays for each leaf of the arguments, and rebuild.
 
     `sparse` is True, or the pattern: an array that is nonzero where the Jacobian may be.

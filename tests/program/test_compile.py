@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib.util
 import pickle
 import random
-import sys
 import threading
 import time
-import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,36 +17,7 @@ import pytest
 
 import dualdiff as dd
 
-GLOBAL = 2.0
-TABLE = {"k": 3.0}
-ARRAY = np.array([1.0, 2.0, 3.0])
-
-
-def rosenbrock(x: Any) -> Any:
-    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-
-def robertson(t: Any, y: Any) -> Any:
-    slow, back, fast = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
-    return np.array([back - slow, slow - back - fast, fast])
-
-
-def served(compiled: Any, *args: Any) -> Any:
-    """The result of a call that a program must serve: the function itself does not run."""
-    g, compiled._g = compiled._g, None
-    try:
-        return compiled(*args)
-    finally:
-        compiled._g = g
-
-
-def ready(g: Any, *calls: Any) -> Any:
-    """A compiled function that has been called so."""
-    compiled = dd.compile(g)
-    for args in calls:
-        compiled(*args)
-    return compiled
-
+from .tools import ready, robertson, rosenbrock, served
 
 # ---------------------------------------------------------------- what programs serve
 
@@ -129,21 +97,6 @@ def test_arguments_by_value() -> None:
     assert served(compiled, 3.0, 2, "power") == 9.0
 
 
-def test_results_are_new_and_arguments_stay() -> None:
-    x = np.array([1.0, 2.0])
-    compiled = ready(dd.jacobian(lambda x: x * 1.0), (x,), (2 * x,))
-    first = compiled(x)
-    first[:] = 7
-    np.testing.assert_array_equal(compiled(x), np.eye(2))
-    same = ready(lambda x: x, (x,), (2 * x,))
-    result = same(x)
-    result[0] = 5
-    assert x[0] == 1.0
-    constant = ready(lambda x: (ARRAY, x[0]), (x,), (2 * x,))
-    constant(x)[0][0] = 9
-    assert ARRAY[0] == 1.0
-
-
 # ---------------------------------------------------------------- branches and what is not finite
 
 
@@ -217,124 +170,7 @@ def test_kink_modes_run_as_they_are() -> None:
         compiled(0.0)
 
 
-# ---------------------------------------------------------------- surroundings
-
-
-def test_globals_closures_defaults_and_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
-    inner = 5.0
-    weights = np.array([1.0, 2.0])
-
-    class Model:
-        def __init__(self) -> None:
-            self.gain = 1.0
-
-        def run(self, x: Any) -> Any:
-            return self.gain * x
-
-    model = Model()
-
-    def f(x: Any, *, power: Any = 2) -> Any:
-        return GLOBAL * x[0] ** power + inner * x[1] + TABLE["k"] * x[0] + weights @ x + model.run(x)[1]
-
-    g, x = dd.gradient(f), np.array([1.0, 2.0])
-    compiled = dd.compile(g)
-
-    def check() -> None:
-        for scale in (1.0, 1.5, 2.0):
-            np.testing.assert_allclose(compiled(scale * x), g(scale * x), rtol=1e-13)
-
-    check()
-    monkeypatch.setattr(sys.modules[__name__], "GLOBAL", 7.0)
-    check()
-    inner = 6.0
-    check()
-    monkeypatch.setitem(TABLE, "k", 4.0)
-    check()
-    weights[0] = 10.0
-    check()
-    model.gain = 3.0
-    check()
-    f.__kwdefaults__["power"] = 3  # type: ignore[index]
-    check()
-    served(compiled, x)
-
-
-def test_functions_that_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = ready(dd.derivative(lambda x: helper(x)), (1.0,), (2.0,))
-    assert compiled(3.0) == 6.0
-    monkeypatch.setattr(sys.modules[__name__], "helper", np.sin)
-    assert compiled(0.0) == 1.0
-
-
-def helper(x: Any) -> Any:
-    return x * x
-
-
-class Slotted:
-    """Its attributes stand in slots, and in the class."""
-
-    __slots__ = ("rate",)
-    power = 2.0
-
-    def __init__(self) -> None:
-        self.rate = 1.0
-
-
-class Equal(list[float]):
-    """Equal to anything of its kind."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Equal)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def test_slots_classes_and_what_lists_hold() -> None:
-    """An array in a list is exchanged, and its successor changed; an element says it is equal to what it is not."""
-    slotted, held, odd = Slotted(), [1.0, np.array([1.0, 2.0])], [Equal([1.0])]
-    f = lambda x: np.sum(slotted.rate * x ** Slotted.power * held[0] * held[1] * odd[0][0])
-    g, x = dd.gradient(f), np.array([1.5, 2.5])
-    compiled = ready(g, (x,), (x,))
-    changes = [
-        lambda: setattr(slotted, "rate", 3.0),
-        lambda: setattr(Slotted, "power", 3.0),
-        lambda: held.__setitem__(0, 5.0),
-        lambda: held.__setitem__(1, np.array([7.0, 8.0])),
-        lambda: held[1].__setitem__(0, 9.0),
-        lambda: odd.__setitem__(0, Equal([4.0])),
-    ]
-    try:
-        for change in changes:
-            change()
-            for _ in range(3):
-                np.testing.assert_allclose(compiled(x), g(x), rtol=1e-12)
-            assert served(compiled, x) is not None, compiled.report
-    finally:
-        Slotted.power = 2.0
-
-
-def test_copies_lie_in_memory_as_numpy_lays_them() -> None:
-    f = lambda x: (np.outer(x, x[:20]).T.copy(), np.copy(np.outer(x, x[:20]).T), np.outer(x, x).T.copy().reshape(-1))
-    x = np.arange(1.0, 41.0)
-    compiled = ready(f, (x,), (x,))
-    assert [y.strides for y in served(compiled, x)] == [y.strides for y in f(x)]
-
-
-def test_what_changes_all_the_time_runs_as_it_is() -> None:
-    calls: list[int] = []
-
-    def f(x: Any) -> Any:
-        calls.append(1)
-        return x * len(calls)
-
-    compiled = dd.compile(f)
-    assert [compiled(1.0) for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0][: 0] + [float(k) for k in _counted(5)]
-    assert "outside of it" in compiled.report
-
-
-def _counted(n: int) -> list[int]:
-    """The first call runs once more, to be written down; the others once each."""
-    return [1, *range(3, n + 2)]
+# ---------------------------------------------------------------- what runs as it is
 
 
 NOISE = np.random.default_rng(0)
@@ -433,21 +269,6 @@ def test_threads() -> None:
     assert not wrong
 
 
-def test_memory_stays_flat() -> None:
-    compiled = ready(dd.jacobian(robertson, 1), (0.0, np.ones(3)), (1.0, np.zeros(3)))
-    y = np.array([0.1, 0.2, 0.3])
-    compiled(0.0, y)
-    gc.collect()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    for _ in range(10_000):
-        compiled(0.0, y)
-    gc.collect()
-    after = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert after - before < 10_000
-
-
 # ---------------------------------------------------------------- text
 
 
@@ -498,38 +319,3 @@ def test_no_warnings_but_the_functions_own() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(compiled(np.array([0.0, 4.0])), [[np.inf, 0], [0, 0.25]])
-
-
-# ---------------------------------------------------------------- arrays that a function makes itself
-
-
-def stored(x: Any) -> Any:
-    y = np.zeros_like(x)
-    y[1:] = x[:-1] ** 2
-    y[0] = x[0]
-    return y
-
-
-def filled(x: Any) -> Any:
-    y = np.zeros(4)
-    y[1:] = x**2
-    y[0] = y[1] * 2
-    return y
-
-
-def summed(x: Any) -> Any:
-    y = np.empty(3)
-    for i in range(3):
-        y[i] = x[i] * (y[i - 1] if i else 1.0)
-        y[: i + 1] *= 2.0
-    return y
-
-
-@pytest.mark.parametrize("f", [stored, filled, summed])
-@pytest.mark.parametrize("how", [{}, {"chunk_size": 1}, {"mode": "reverse"}, {"sparse": True}])
-def test_buffers(f: Any, how: dict[str, Any]) -> None:
-    g = dd.jacobian(f, **how)
-    x = np.array([1.0, 2.0, 3.0])
-    compiled = ready(g, (x,), (1.1 * x,))
-    got, due = served(compiled, x[::-1].copy()), g(x[::-1].copy())
-    np.testing.assert_allclose(*(j.toarray() if hasattr(j, "toarray") else j for j in (got, due)), rtol=1e-13)
