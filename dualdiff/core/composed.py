@@ -71,7 +71,7 @@ class Copies:
             return types.MethodType(self(x.__func__), x.__self__)
         if isinstance(x, functools.partial):
             return functools.partial(self(x.func), *x.args, **x.keywords)
-        if isinstance(x, types.ModuleType) and (x is np or self.followed(x.__name__)):
+        if isinstance(x, types.ModuleType) and (x.__name__.partition(".")[0] == "numpy" or self.followed(x.__name__)):
             return self.remember(x, self.module(x))
         return x
 

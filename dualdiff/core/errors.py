@@ -5,7 +5,9 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from types import FrameType
+import traceback
+from collections.abc import Iterable
+from types import FrameType, FunctionType
 from typing import Any
 
 __all__ = [
@@ -32,6 +34,10 @@ class TangentLossError(DualdiffError, TypeError):
     """A derivative was about to be dropped: `float(x)`, `math.sin(x)`, storing into a plain float array."""
 
 
+class LossInLibrary(TangentLossError, NotDifferentiableError):
+    """A derivative was about to be dropped in a function of a library, which the message names."""
+
+
 class LeakedDualError(DualdiffError, ValueError):
     """A `Dual` of a derivative call that has already ended turned up in the result of another one."""
 
@@ -50,6 +56,7 @@ class SearchWarning(UserWarning):
     """
 
 
+_PYTHON = sys.stdlib_module_names - {"__main__"}
 _ENTRIES = {"__array_function__": "func", "__array_ufunc__": "ufunc", "operate": "function"}
 
 
@@ -82,10 +89,45 @@ def place(file: str, line: int) -> str:
     return f"line {line} of the cell" if os.path.basename(folder).startswith("ipykernel_") else f"{name}:{line}"
 
 
+def called(frames: Iterable[tuple[FrameType, int]]) -> tuple[str, str, str]:
+    """The user's line in these frames, innermost first: where it is, its text, and the library's function it calls."""
+    inside: list[FrameType] = []
+    for frame, line in frames:
+        if in_library(frame):
+            inside.insert(0, frame)
+        elif not _module(frame).startswith("dualdiff."):
+            file = frame.f_code.co_filename
+            return place(file, line), linecache.getline(file, line).strip(), _public(inside)
+    return "", "", _public(inside)
+
+
+def in_library(frame: FrameType) -> bool:
+    """Whether code is of NumPy, of Python's own library or of an installed package other than this one."""
+    file, package = frame.f_code.co_filename, _module(frame).partition(".")[0]
+    return package == "numpy" or package in _PYTHON or ("-packages" + os.sep in file and package != "dualdiff")
+
+
+def _public(frames: list[FrameType]) -> str:
+    """By its public name, the function of a library that was called first of all in these frames."""
+    for frame in frames:
+        # A frame around the function, of the decorators that SciPy has, holds the function itself.
+        inside = [x for x in frame.f_locals.values() if isinstance(x, FunctionType)]
+        package = _module(frame).partition(".")[0]
+        for module, name in [(_module(frame), frame.f_code.co_name), *((x.__module__, x.__name__) for x in inside)]:
+            module = (module or "").partition("._")[0]
+            if module.startswith(package) and not name.startswith("_") and hasattr(sys.modules.get(module), name):
+                return f"{module}.{name}"
+    return f"a function of {_module(frames[0]).partition('._')[0]}" if frames else ""
+
+
+def _module(frame: FrameType) -> str:
+    return frame.f_globals.get("__name__") or ""
+
+
 def user_line() -> str:
     """Where the user's code called in, as ` (at file.py:12)`."""
-    frame = user_call()[1]
-    return "" if frame is None else f" (at {place(frame.f_code.co_filename, frame.f_lineno)})"
+    at = called(traceback.walk_stack(sys._getframe(1)))[0]
+    return at and f" (at {at})"
 
 
 _KEEP = "np.zeros_like(x), np.zeros(n, like=x) or a list keep it; dd.value(x) says that it may go"
@@ -93,7 +135,19 @@ _KEEP = "np.zeros_like(x), np.zeros(n, like=x) or a list keep it; dd.value(x) sa
 
 def tangent_loss(what: str, instead: str = "") -> TangentLossError:
     """The error for a place where a derivative would be dropped silently."""
-    return TangentLossError(f"{what} would lose the derivative{user_line()}: {instead or _KEEP}")
+    at, _, name = called(traceback.walk_stack(sys._getframe(1)))
+    if name and "numpy." not in name:
+        return LossInLibrary(no_rule(name, at, f"{what} would lose the derivative"))
+    return TangentLossError(f"{what} would lose the derivative{at and f' (at {at})'}: {instead or _KEEP}")
+
+
+def no_rule(name: str, at: str, why: str) -> str:
+    """What to say of a function that knows no numbers with tangents."""
+    return (
+        f"{name} (at {at}) of a number with a tangent: it has no derivative rule ({why}); dd.define_rule gives it one, "
+        "dd.define_root one to what solves equations, NumPy's functions have theirs, and dd.value(x) is for where the "
+        "derivative may go"
+    )
 
 
 def structure_lost(results: int, n: int) -> StructureLostError:

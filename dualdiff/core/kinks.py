@@ -269,7 +269,7 @@ def _compared(x: Any, other: Any) -> Compared:
     frame: Any = user_call()[1]
     file, line, names = frame.f_code.co_filename, frame.f_lineno, frame.f_globals
     name = ""
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("scipy.optimize"):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("scipy.optimize", "dualdiff.rules")):
         public = frame.f_code.co_name
         known = hasattr(sys.modules["scipy.optimize"], public)
         name = f"scipy.optimize.{public}" if known else name or "a function of scipy.optimize"

@@ -103,7 +103,7 @@ def sp(name: str) -> Any:
         number = next(_numbers(args, kwargs), None)
         if number is None and not any(speaks_both(a) for a in args):  # an array that is recorded
             return instance(own(*args, **kwargs))
-        args = tuple(numeric(a, f"scipy.{name}") if _of_numbers(a) else a for a in args)
+        args = tuple(numeric(a, f"scipy.{name}") if of_numbers(a) else a for a in args)
         kwargs = {k: v for k, v in kwargs.items() if k in known or k not in _FORM}
         try:
             inspect.signature(body).bind(*args, **kwargs)
@@ -141,9 +141,9 @@ class _Made(type):
         return getattr(cls.own, name)
 
 
-def _of_numbers(a: Any) -> bool:
+def of_numbers(a: Any) -> bool:
     """Whether a list is to be one array: of numbers with tangents, or of lists of them, but no list of arrays."""
-    return isinstance(a, list) and moves([a]) and not any(map(is_array, a))
+    return isinstance(a, list | tuple) and moves([a]) and not any(map(is_array, a))
 
 
 def refuse(name: str, why: str) -> NotDifferentiableError:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DualdiffError, LeakedDualError, NotDifferentiableError, StructureLostError
+from ..core.errors import LeakedDualError, StructureLostError, TangentLossError
 from ..core.kinks import lexicographic
 from ..core.making import numeric, wrap
 from ..core.number import Number, end, leaked, start
@@ -20,7 +20,8 @@ from ..spaces.rowlocal import RowLocal
 from ..spaces.selection import SHORT, Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
-from .follow import follow, lost_in_array, of_scipy
+from .failures import FINAL, shown
+from .follow import FOLLOWED, follow
 from .losses import strays
 from .searches import search, still
 
@@ -60,27 +61,26 @@ class Call:
     def run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
 
-        A seed is the tangent of a leaf, None for a constant. Where f stores into a plain array it made itself, it is
-        run once more with arrays that can hold tangents.
+        A seed is the tangent of a leaf, None for a constant. Where f fails it is run once more, with names followed,
+        and in later calls at once so if that was right.
         """
+        code = getattr(self.f, "__code__", None)
+        followed = code in FOLLOWED
         try:
-            return self.once(seeds)
+            return self.once(seeds, followed)
+        except FINAL:
+            raise
         except Exception as error:
-            if not lost_in_array(error):
-                raise
-            try:
-                return self.once(seeds, buffers=True)
-            except Exception as second:
-                if isinstance(second, NotDifferentiableError) or not lost_in_array(second):
-                    raise second from None  # f's own, from beyond the place where the first run ended
-                if refused := of_scipy(second):
-                    raise (self.own_error() or refused) from None
-                if hasattr(error, "add_note") and not isinstance(error, DualdiffError):  # from Python 3.11 on
-                    error.add_note(
-                        "If np.array([...]) made this array of numbers with tangents, it is one of objects: write "
-                        "np.stack([...]) or np.array([...], like=x). If np.asarray(x) did, write to x itself."
-                    )
-                raise error from None
+            first = error
+        try:
+            result = self.once(seeds, not followed)
+        except Exception as error:
+            second = error
+        else:
+            if code is not None:
+                (FOLLOWED.discard if followed else FOLLOWED.add)(code)
+            return result
+        raise shown(first, second, self.own_error)
 
     def own_error(self) -> Exception | None:
         """What f raises on plain numbers."""
@@ -101,15 +101,15 @@ class Call:
             finally:
                 lost = end(tag)
         except (TypeError, ValueError) as error:
-            if lost is None or not lost_in_array(lost) or (buffers and "setting" not in str(error)):
+            if not isinstance(lost, TangentLossError) or (buffers and "setting" not in str(error)):
                 raise
             raise lost from (None if lost is error else error)  # NumPy has put it into words of its own
-        if lost is not None and ((lost_in_array(lost) and not buffers) or strays(self, f, result)):
+        if lost is not None and ((isinstance(lost, TangentLossError) and not buffers) or strays(self, f, result)):
             raise lost  # f swallowed it
         values, ts, rebuild = taken_apart(result, tag, self.name)
         if not self._searched and still(ts, seeds, buffers):
-            self._searched = True
             search(self, f, result)
+            self._searched = True
         return values, ts, rebuild
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:

@@ -48,7 +48,7 @@ def spellings(room: Callable[[Any], Any]) -> dict[Any, Any]:
 def _nditer(op: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return np.nditer(op, *args, **kwargs)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         if not _moves(op):
             raise
         raise NotDifferentiableError(

@@ -88,7 +88,7 @@ def test_zeros_cut_off_a_matrix():
 
 
 @pytest.mark.parametrize(
-    "f", [np.trim_zeros, lambda x: sum(np.trim_zeros([x[0], x[0] + 1])), lambda x: np.trim_zeros(x * 0)]
+    "f", [np.trim_zeros, lambda x: np.trim_zeros(x * 0)]
 )
 def test_zeros_of_which_nothing_is_left_to_tell(f):
     with pytest.raises((dd.TangentLossError, dd.NotDifferentiableError), match=r"trim_zeros.*value\(x\)"):
