@@ -68,6 +68,7 @@ def compile(g: Callable[..., Any]) -> Compiled:
     Python decides on (`if`, `int(x)`, an index) is tested, and at most eight paths through it are kept. Where a result
     is not finite the program's answer is not used. What g reaches by name is compared at each call, arrays of at most
     1000 elements by content; larger ones are taken to stay as they are. The second call runs g as well and compares.
+    The pattern of a sparse result stays the same from call to call, with zeros where np.where takes another branch.
 
     Raises
     ------

@@ -147,11 +147,12 @@ class Arrays:
         if s.function is decided:
             kind, x, result = s.args
             self.settle(x.step)
-            text = self.text(x, ANY)
+            text = self.text(x, ATOM if kind is np.shape else ANY)
             if kind is bool:
                 self.out.lines.append(f"if not ({text}):" if result else f"if {text}:")
             else:
-                self.out.lines.append(f"if {kind.__name__}({text}) != {result}:")
+                asked = f"{text}.shape" if kind is np.shape else f"{kind.__name__}({text})"
+                self.out.lines.append(f"if {asked} != {result}:")
             self.out.lines.append("    return MISS")
             return
         written = self.program.written

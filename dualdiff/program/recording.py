@@ -65,6 +65,9 @@ def reduced(function: np.ufunc, way: str, *args: Any, **kwargs: Any) -> Any:
 
 STATIC = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast, np.common_type}
 STATIC |= {np.may_share_memory, np.shares_memory, np.min_scalar_type, np.isfortran}
+VARYING = {"unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "union1d", "intersect1d"}
+VARYING |= {"setxor1d", "trim_zeros", "nonzero", "flatnonzero", "argwhere", "bincount"}
+BY_INTEGERS = {"reduced", "setitem", "take", "take_along_axis", "put_along_axis", "put", "where"}  # of their shape
 MOST = 100_000  # steps of a recording
 BYTES, MOST_ARRAYS = 2**30, 100  # that results may take, and how many as large as an argument beside them
 
@@ -106,15 +109,15 @@ class Log:
             self.mutated.add(owner.step)
             step.owner = owner.step
             return target
-        return self.recording(at, result, (args, kwargs))
+        return self.recording(at, result, (args, kwargs), shape_varies(function, args, kwargs))
 
-    def recording(self, at: int, result: Any, operands: Any) -> Any:
-        """What stands for the result of step `at`: of a tuple, one for each part."""
+    def recording(self, at: int, result: Any, operands: Any, varies: bool) -> Any:
+        """What stands for the result of step `at`, whose shape may vary: of a tuple, one for each part."""
         if isinstance(result, tuple | list):
             parts = []
             for k, part in enumerate(result):
                 self.steps.append(Step(item, (Ref(at), k), {}, part, len(self.steps)))
-                parts.append(self.recording(len(self.steps) - 1, part, operands))
+                parts.append(self.recording(len(self.steps) - 1, part, operands, varies))
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
         if result is None or isinstance(result, str | np.dtype | type):
             return result
@@ -127,7 +130,10 @@ class Log:
                 self.steps[at].value = result.copy(order="K")
                 self.foreign.add(at)
         self.steps[at].owner = at if base is None else base.step
-        return Recording(self, at, result, base)
+        made = Recording(self, at, result, base)
+        if varies and isinstance(result, np.ndarray):
+            self.guard(np.shape, made)
+        return made
 
     def written(self, x: Any) -> Any:
         """Arguments as a step keeps them: references, and copies of arrays, which their owners may change later."""
@@ -158,6 +164,17 @@ class Log:
         step.line = user_line()
         self.steps.append(step)
         return result
+
+
+def shape_varies(function: Any, args: Any, kwargs: Any) -> bool:
+    """Whether the shape of a result depends on more than shapes: on what holds where, or on integers."""
+    name = args[1] if function is method else getattr(function, "__name__", "")
+    if name in VARYING or (function is np.where and len(args) == 1):
+        return True
+    if isinstance(function, np.ufunc) or name in BY_INTEGERS:
+        return False
+    kinds = "b" if function is operator.getitem else "biu"
+    return any(np.result_type(x.value).kind in kinds for x in recordings_in((args[1:], kwargs)))
 
 
 def same_bits(a: Any, b: Any) -> bool:

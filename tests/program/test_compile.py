@@ -145,6 +145,55 @@ def test_masks_and_orders_are_computed_again() -> None:
     served(compiled, x)
 
 
+BY_VALUES = {
+    "a mask": lambda x: np.concatenate([x[x > 1], x]),
+    "extract": lambda x: np.concatenate([np.extract(x > 1, x), x]),
+    "compress": lambda x: np.compress(x > 1, x),
+    "where": lambda x: x[np.where(x > 1)[0]],
+    "argwhere": lambda x: x[np.argwhere(x > 1)],
+    "delete": lambda x: np.delete(x, np.flatnonzero(x > 1)),
+    "repeat": lambda x: np.repeat(x, (x > 1).astype(int)),
+    "bincount": lambda x: np.bincount((x > 1).astype(int), x),
+    "a length": lambda x: x * len(x[x > 1]),
+    "a size": lambda x: x * x if x[x > 1].size else x,
+    "unique": lambda x: np.unique(np.floor(x)).size * x,
+}
+
+
+@pytest.mark.parametrize("how", ["f", "forward", "reverse", "second"])
+@pytest.mark.parametrize("name", BY_VALUES)
+def test_shapes_that_values_decide_are_guarded(name: str, how: str) -> None:
+    f = BY_VALUES[name]
+    g = {"f": f, "forward": dd.jacobian(f), "reverse": dd.jacobian(f, mode="reverse")}.get(
+        how, dd.jacobian(dd.jacobian(f))
+    )
+    compiled = dd.compile(g)
+    for x in (
+        [-0.4, 2, 1.2, 0.3],
+        [0.5, 1.1, 1.3, 0.2],
+        [2, 3, 4, 5.0],
+        [-0.4, 0.5, 0.6, 0.7],
+        [0.4, 2.26, -1.23, 0.37],
+    ):
+        np.testing.assert_allclose(compiled(np.array(x)), g(np.array(x)))
+
+
+def test_sparse_patterns_hold_every_branch_of_where() -> None:
+    """Upwind differences: the row's neighbours change with the sign, the pattern does not."""
+
+    def f(u: Any) -> Any:
+        d = np.diff(u)
+        return np.where(u[1:-1] > 0, u[1:-1] * d[:-1], u[1:-1] * d[1:])
+
+    g, u = dd.jacobian(f, sparse=True), np.sin(np.arange(200.0))
+    compiled = ready(g, (u,), (-u,))
+    patterns = []
+    for scale in (0.5, -0.5):
+        patterns.append(served(compiled, scale * u))
+        assert abs(patterns[-1] - g(scale * u)).max() == 0.0
+    np.testing.assert_array_equal(patterns[0].indices, patterns[1].indices)
+
+
 def test_what_is_not_finite_is_the_functions_own() -> None:
     g = dd.jacobian(np.sqrt)
     compiled = dd.compile(g)
