@@ -6,11 +6,13 @@ Legend: v a value, t a tangent, p the number of directions on a leading axis of 
 from __future__ import annotations
 
 import numbers
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from .errors import NotDifferentiableError, user_line
 from .number import ElementNumber, Link, Number, NumberArray, admit, concrete, new
 from .table import Plan
 from .tangents import Structured, combine, gather, join
@@ -111,6 +113,13 @@ def numeric(x: Any, what: str) -> Any:
     if isinstance(x, np.matrix):
         raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
     a = x if is_array(x) and speaks_both(x) else to_array(x)
+    if isinstance(a, np.ndarray) and type(a) is not np.ndarray:
+        if computes(type(a)):
+            raise NotDifferentiableError(
+                f"{what} is of class {type(a).__name__}{user_line()}, a subclass of ndarray with methods of its own, "
+                "which derivatives would not follow: use np.asarray(...)"
+            )
+        a = a.view(np.ndarray)
     if a.dtype.kind in "biu":
         a = a.astype(np.float64)
     elif a.dtype.kind == "O":
@@ -120,6 +129,17 @@ def numeric(x: Any, what: str) -> Any:
     if isinstance(x, np.generic):
         return a.item() if a.dtype in (np.float64, np.complex128) else a[()]
     return a
+
+
+@cache
+def computes(kind: type) -> bool:
+    """Whether a subclass of ndarray, or one between them, has operators, methods or protocols of its own."""
+    own = [k for k in kind.__mro__ if issubclass(k, np.ndarray) and not k.__module__.startswith("numpy")]
+    return any(name not in _HARMLESS and hasattr(np.ndarray, name) for k in own for name in vars(k))
+
+
+_NAMES = "__array_finalize__ __array_priority__ __array_wrap__ __dict__ __module__ __setstate__"
+_HARMLESS = {*vars(object), *_NAMES.split()}  # what tells nothing of how the numbers are taken
 
 
 def speaks_both(x: Any) -> bool:

@@ -22,6 +22,7 @@ from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .failures import FINAL, shown
 from .follow import FOLLOWED, follow
+from .foreign import foreign, looked_at
 from .losses import strays
 from .searches import search, still
 
@@ -97,7 +98,8 @@ class Call:
                 duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
                 like: Any = next((x for x in duals if isinstance(x, Number)), None) if buffers else None
                 f = self.f if like is None else follow(self.f, like)
-                result = f(*self.arguments(duals), **self.kwargs)
+                args = self.arguments(duals)
+                result = looked_at(self.f, f, args, self.kwargs) if foreign() else f(*args, **self.kwargs)
             finally:
                 lost = end(tag)
         except (TypeError, ValueError) as error:

@@ -7,7 +7,6 @@ numbers that come ever closer to each other.
 
 from __future__ import annotations
 
-import sys
 import types
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.composed import codes
 from ..core.errors import NotDifferentiableError, SearchWarning, place
 from ..core.kinks import STATE, Compared, watching, within
 from ..core.making import wrap
-from ..core.number import Number, end, start
+from ..core.number import end, start
 from ..core.pytree import flatten
 from ..core.tangents import Structured
 from ..core.values import dtype_of, is_array, optimistic, plain
@@ -28,6 +26,7 @@ from ..spaces.cotangents import order
 from ..spaces.jets import Series
 from ..spaces.recorded import Recorded
 from ..spaces.rowlocal import RowLocal
+from .reach import DATA, reaches
 
 FEW = 8  # comparisons that no search makes do with
 
@@ -52,7 +51,9 @@ def search(call: Any, f: Callable[..., Any], result: Any) -> None:
     That is: there are more than `FEW` comparisons of numbers with tangents, and the last quarter of them is of numbers
     ten times closer than the first quarter.
     """
-    if watching() or any(optimistic(plain(x)) for x in call.leaves) or not _may_compare(call.f, set()):
+    if watching() or any(optimistic(plain(x)) for x in call.leaves):
+        return
+    if not reaches(call.f, _compares, lambda x: not isinstance(x, DATA)):
         return
     if not any(dtype_of(x).kind in "fc" for x in flatten(result, lists=True)[0] if is_array(x) or np.isscalar(x)):
         return  # a count, an index
@@ -78,28 +79,11 @@ def search(call: Any, f: Callable[..., Any], result: Any) -> None:
     warnings.warn_explicit(text, SearchWarning, last.file, last.line, last.names.get("__name__"), registry)
 
 
-def _may_compare(x: Any, seen: set[Any]) -> bool:
-    """Whether Python code that x reaches by its names compares; what can't be looked into may do so."""
-    if isinstance(x, types.ModuleType | type):
-        module = x.__name__ if isinstance(x, types.ModuleType) else x.__module__
-        return module.partition(".")[0] not in _HARMLESS
-    if not isinstance(x, types.FunctionType):
-        return not isinstance(x, _DATA)
-    if x.__code__ in seen or (module := (x.__module__ or "").partition(".")[0]) == "numpy":
-        return False
-    seen.add(x.__code__)
-    own = [] if module == "dualdiff" else list(codes(x.__code__))  # what a transform of ours has in its closure is f
-    names = {name for code in own for name in code.co_names}
-    if _SORTING & names or any(op == _COMPARE for code in own for op in code.co_code[::2]):
-        return True
-    cells = [c.cell_contents for c in x.__closure__ or () if c != _EMPTY]
-    return any(_may_compare(v, seen) for v in (*cells, *(x.__globals__[n] for n in names & x.__globals__.keys())))
+_COMPARE, _SORTING = opmap["COMPARE_OP"], {"sorted", "min", "max", "sort"}
 
 
-_COMPARE, _EMPTY, _SORTING = opmap["COMPARE_OP"], types.CellType(), {"sorted", "min", "max", "sort"}
-_HARMLESS = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
-_NUMERIC = (float, int, complex, np.generic, np.ndarray, np.ufunc, Number)
-_DATA = (*_NUMERIC, str, bytes, list, tuple, dict, set, type(None), types.BuiltinFunctionType)
+def _compares(code: types.CodeType) -> bool:
+    return not _SORTING.isdisjoint(code.co_names) or _COMPARE in code.co_code[::2]
 
 
 def _comparisons(call: Any, f: Callable[..., Any]) -> list[Compared]:

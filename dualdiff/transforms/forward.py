@@ -26,6 +26,7 @@ from ..run.call import (
 )
 from ..run.checks import Argnums, check_function, check_order, fitting
 from ..run.executors import check_executor
+from ..run.foreign import foreign
 from ..run.searches import search, still
 from .reverse import Record, better_reversed, jacobian_rows
 from .sparse import sparse_blocks
@@ -180,11 +181,13 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     if isinstance(argnums, bool | tuple) or argnums != 0:
         return transformed("derivative", f, argnums, lambda call: _derivative(call)[1])
 
+    careful = foreign()
+
     def in_general(*args: Any, **kwargs: Any) -> Any:
         return _derivative(Call("derivative", f, argnums, args, kwargs))[1]
 
     def differentiated(x: Any = _NOTHING, /, *more: Any, **kwargs: Any) -> Any:
-        if type(x) is float and not more and not kwargs:  # the common case, without ceremony
+        if type(x) is float and not more and not kwargs and not careful:  # the common case, without ceremony
             tag = start()
             dual = new(Dual)
             dual.value = x
@@ -200,6 +203,8 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
                 return in_general(x)
             if type(y) is Dual and y._tag is tag and type(y.value) is float:
                 return y.tangent
+            if foreign():
+                return in_general(x)
             values, ts, rebuild = taken_apart(y, tag, "derivative")
             if still(ts, (), False):
                 search(Call("derivative", f, 0, (x,), {}), f, y)
