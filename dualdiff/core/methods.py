@@ -47,11 +47,14 @@ def _comparison(operation: Binary) -> Binary:
     also = np.bool(equal)
 
     def compare(self: Any, other: Any) -> Any:
-        if kinks.active and operation in kinks.COMPARE:
-            return kinks.compare(operation, self, other)
         a = self.value
         b = other.value if isinstance(other, Number) else other
-        result = operation(a, b)
+        if kinks.active and operation in kinks.COMPARE:
+            result = kinks.compare(operation, self, other)
+            if kinks.lexicographic():  # the tangents have decided
+                return result
+        else:
+            result = operation(a, b)
         if (result is equal or result is also) and a == b:
             return tie(operation, self, result)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import operator
 
 import numpy as np
@@ -161,6 +162,24 @@ TIES = [
 def test_ties(f, at, expected):
     everywhere(f, at, expected)
     everywhere(f, np.array(at, np.float32), expected, WAYS[:2])
+
+
+@pytest.mark.parametrize("f, at, expected", TIES)
+def test_ties_while_kinks_are_watched_elsewhere(f, at, expected):
+    context = contextvars.copy_context()
+    watching = dd.kinks("warn")
+    context.run(watching.__enter__)
+    try:
+        everywhere(f, at, expected, WAYS[:3])
+    finally:
+        context.run(watching.__exit__, None, None, None)
+
+
+def test_ties_decided_by_tangents():
+    with dd.kinks("lexicographic"):
+        for f in (lambda x: np.maximum(np.array([x[0], x[1]]), 0.0), lambda x: np.max(np.array([x[0], x[1]]))):
+            j = dd.jacobian(f)(np.zeros(2))
+            assert set(np.ravel(j)) <= {0.0, 1.0} and np.any(j)
 
 
 class Model:
