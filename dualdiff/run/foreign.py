@@ -87,15 +87,19 @@ def looked_at(f: Callable[..., Any], copy: Callable[..., Any], args: Any, kwargs
 
 
 def _lost(frame: types.FrameType) -> NotDifferentiableError:
-    kind = type(frame.f_locals[frame.f_code.co_varnames[0]]).__name__
-    at = frame.f_back
-    while at is not None and package_of(at) in ("numpy", "dualdiff"):
+    kind, at = type(_owner(frame)), frame.f_back
+    while at is not None and (package_of(at) in ("numpy", "dualdiff") or isinstance(_owner(at), kind)):
         at = at.f_back
     where = f" (at {place(at.f_code.co_filename, at.f_lineno)})" if at else ""
     return NotDifferentiableError(
-        f"{kind}.{frame.f_code.co_name}{where} takes a number with a tangent for its value, so that the derivative "
-        "would be lost: use np.asarray(...) of the array there"
+        f"{kind.__name__}.{frame.f_code.co_name}{where} takes a number with a tangent for its value, so that the "
+        "derivative would be lost: use np.asarray(...) of the array there"
     )
+
+
+def _owner(frame: types.FrameType) -> Any:
+    """The first argument of a call: in a method, what it belongs to."""
+    return frame.f_locals.get(next(iter(frame.f_code.co_varnames), ""))
 
 
 def _moves(x: Any) -> bool:

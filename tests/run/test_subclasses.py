@@ -42,6 +42,10 @@ class Quantity(np.ndarray):
         return np.asarray(getattr(ufunc, method)(*[getattr(v, "value", v) for v in inputs], **kwargs)).view(Quantity)
 
 
+    def __mul__(self, other):
+        return super().__mul__(other)
+
+
 class Functions(np.ndarray):
     def __array_function__(self, func, types, args, kwargs):
         plain = [v.view(np.ndarray) if isinstance(v, np.ndarray) else getattr(v, "value", v) for v in args]
