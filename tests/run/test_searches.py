@@ -96,6 +96,13 @@ def test_searches_of_one_number():
         dd.gradient(lambda x: dd.gradient(lambda y: y * bisection(x) ** 2)(x[0]))(np.array([2.0]))
 
 
+def steps_to(x):
+    count, rest = 0, 1.0
+    while rest > 1e-9 + 0 * x:
+        count, rest = count + 1, rest / 2
+    return count
+
+
 STEPS = [
     lambda x: 1.0 if x[0] > 0 else 0.0,
     lambda x: sum(1.0 for v in x if v > 0.5),
@@ -105,6 +112,7 @@ STEPS = [
     lambda x: min(np.linspace(0, 1, 30), key=lambda g: (g - x[0] * 0.4) ** 2),
     lambda x: max(range(len(x)), key=lambda k: x[k]),
     lambda x: np.array([1.0 if v > w else -1.0 for v in x[:6] for w in x[:6]]),
+    lambda x: steps_to(x[1]),
     lambda x: bisection(dd.value(x)),
     lambda x: 3.0,
     lambda x: bisection(x) * x[0],  # has a tangent: as far as it goes

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dualdiff as dd
+from dualdiff.transforms import forward
 from tests.fuzz.checks import dense, locally
 from tests.modes import agrees
 
@@ -40,7 +41,6 @@ class Quantity(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         return np.asarray(getattr(ufunc, method)(*[getattr(v, "value", v) for v in inputs], **kwargs)).view(Quantity)
-
 
     def __mul__(self, other):
         return super().__mul__(other)
@@ -155,6 +155,25 @@ def test_those_that_are_asked_first(f, way):
     assert sys.getprofile() is before
 
 
+def test_the_line_is_that_of_the_user():
+    q = Q.view(Quantity)
+
+    def f(x):
+        return (q * x).value
+
+    with pytest.raises(dd.NotDifferentiableError, match=rf"at test_subclasses.py:{f.__code__.co_firstlineno + 1}\)"):
+        dd.jacobian(f)(X)
+
+
+def test_classes_made_after_the_derivative(monkeypatch):
+    q = Q.view(Quantity)
+    with monkeypatch.context() as patch:
+        patch.setattr(forward, "foreign", lambda: False)
+        derivative = dd.derivative(lambda x: (q * x).value[0])
+    with pytest.raises(dd.NotDifferentiableError, match="Quantity"):
+        derivative(2.0)
+
+
 def test_those_that_are_asked_first_of_functions():
     q = Q.view(Functions)
     for mode in ("forward", "reverse"):
@@ -187,6 +206,14 @@ def test_those_that_leave_it_to_others_and_comparisons():
     polite, q = Q.view(Polite), Q.view(Quantity)
     with pytest.raises(dd.NotDifferentiableError, match="Polite"):
         dd.jacobian(lambda x: polite * x)(X)
+
+    def otherwise(x):
+        try:
+            return polite * x
+        except TypeError:
+            return np.asarray(polite) * x
+
+    np.testing.assert_allclose(dd.jacobian(otherwise)(X), np.diag(Q))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(dd.jacobian(lambda x: x * np.asarray(q < 2 * x))(X), np.diag(Q < 2 * X))
