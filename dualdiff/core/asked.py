@@ -87,5 +87,6 @@ def _names(code: CodeType, at: int) -> tuple[str, ...]:
     spans = list(code.co_lines())
     line = next((number for first, last, number in spans if first <= at < last), None)
     ours = [(first, last) for first, last, number in spans if number == line]
-    steps = [s for s in dis.get_instructions(code) if any(a <= s.offset < b for a, b in ours)]
-    return tuple(s.argval for s in steps if isinstance(s.argval, str))
+    given = [s.argval for s in dis.get_instructions(code) if any(a <= s.offset < b for a, b in ours)]
+    pairs = [v if isinstance(v, tuple) else (v,) for v in given]  # from Python 3.13 on, two names at once
+    return tuple(name for pair in pairs for name in pair if isinstance(name, str))

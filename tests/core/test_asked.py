@@ -63,6 +63,7 @@ def test_coefficients_that_are_zero(f, at):
     agrees(f, at)
 
 
+@pytest.mark.filterwarnings("ignore:.lagrange. is deprecated")
 def test_interpolation_that_starts_at_zero():
     lagrange = pytest.importorskip("scipy.interpolate").lagrange
     agrees(lambda y: lagrange([0.0, 1.0, 2.0], y)(0.5), np.zeros(3))
