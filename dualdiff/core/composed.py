@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import builtins
 import functools
+import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from opcode import opmap
+from opcode import EXTENDED_ARG, opmap
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ ALLOCATE_LIKE = (np.zeros_like, np.empty_like, np.ones_like, np.full_like)
 # ---------------------------------------------------------------- copies of functions
 
 _WRITES = {opmap["STORE_GLOBAL"], opmap["DELETE_GLOBAL"]}
+_NAMES = {"__globals__", "f_globals"}
 _REACHED = (types.FunctionType, types.MethodType, types.ModuleType, functools.partial)
 
 
@@ -42,10 +44,19 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from codes(constant)
 
 
+def operations(code: types.CodeType) -> Iterator[tuple[int, int]]:
+    """Operations of a code object with their arguments."""
+    more = 0
+    for op, arg in zip(code.co_code[::2], code.co_code[1::2]):
+        arg |= more
+        more = arg << 8 if op == EXTENDED_ARG else 0
+        yield op, arg
+
+
 @functools.cache
 def writes_globals(code: types.CodeType) -> bool:
-    """Whether a function, or one made in it, has `global` names, which a copy would write elsewhere."""
-    return any(op in _WRITES for c in codes(code) for op in c.co_code[::2])
+    """Whether a function, or one made in it, has `global` names, which a copy would write elsewhere, or holds them."""
+    return any(not _NAMES.isdisjoint(c.co_names) or _WRITES & {*c.co_code[::2]} for c in codes(code))
 
 
 class Copies:
@@ -77,8 +88,10 @@ class Copies:
 
     @functools.cached_property
     def builtins(self) -> dict[str, Any]:
-        """Python's own names, with an import that gives copies of modules."""
-        return {**vars(builtins), "__import__": lambda *args, **kwargs: self(builtins.__import__(*args, **kwargs))}
+        """Python's own names, with an import that gives copies of modules; who asks for names gets the true ones."""
+        imported = lambda *args, **kwargs: self(builtins.__import__(*args, **kwargs))
+        looking = {"globals": lambda: _true(sys._getframe(1)), "eval": _within(eval), "exec": _within(exec)}
+        return {**vars(builtins), "__import__": imported, **looking}
 
     def remember(self, x: Any, copy: Any) -> Any:
         self.copied[id(x)] = x, copy  # x is kept, so that its id stays its own
@@ -111,6 +124,21 @@ class Copies:
         return _Module(module, self)
 
 
+def _true(frame: types.FrameType) -> dict[str, Any]:
+    """A frame's globals as they are, where a copy runs in it."""
+    return getattr(frame.f_globals, "names", frame.f_globals)
+
+
+def _within(g: Callable[..., Any]) -> Callable[..., Any]:
+    """eval or exec, in the names around the call if it is given none."""
+
+    def run(source: Any, names: Any = None, *more: Any, **kwargs: Any) -> Any:
+        frame = sys._getframe(1)
+        return g(source, *((_true(frame), frame.f_locals) if names is None else (names,)), *more, **kwargs)
+
+    return run
+
+
 _OF_MODULES = ("__name__", "__package__", "__spec__", "__file__")
 
 
@@ -132,7 +160,9 @@ class _Module(types.ModuleType):
 
     def __init__(self, module: types.ModuleType, copies: Copies) -> None:
         super().__init__(module.__name__)
-        self.__dict__.update(_seen=module, _copies=copies)
+        self._seen, self._copies = module, copies
+
+    __dict__ = property(lambda self: vars(self._seen))
 
     def __getattr__(self, name: str) -> Any:
         return self._copies(getattr(self._seen, name))
@@ -262,7 +292,8 @@ def _with_axes(x: Any) -> Any:
 
 class _FixedModule(_Module):
     def __getattr__(self, name: str) -> Any:
-        found = self.__dict__[name] = super().__getattr__(name)
+        found = super().__getattr__(name)
+        setattr(self, name, found)
         return found
 
 

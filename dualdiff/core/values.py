@@ -98,6 +98,12 @@ def optimistic(x: Any) -> bool:
     return getattr(type(x), "optimistic", False)
 
 
+def bare(x: Any) -> Any:
+    """x without any tangent, and without what records it for a program."""
+    x = plain(x)
+    return x.value if optimistic(x) else x
+
+
 def like_key(v: Any, parts: Any) -> Any:
     """An ndarray as an array of the kind that its index is of, where an ndarray can't take such an index."""
     if type(v) is np.ndarray:

@@ -15,15 +15,15 @@ import random
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.composed import codes
+from ..core.composed import codes, operations
+from ..run.questions import own
 
 SMALL = 1000  # elements of an array whose content is compared
-LIBRARIES = {"numpy", "scipy", "sympy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
 SPEAKS = {"print", "input", "open"}
 STORES = {opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF")}
 NUMBERS = (int, float, complex, str, bytes)
@@ -185,15 +185,6 @@ def _free(code: types.CodeType, arg: int) -> str:
     return cells[arg] if arg < len(cells) else ""
 
 
-def operations(code: types.CodeType) -> Iterator[tuple[int, int]]:
-    """Operations of a code object with their arguments."""
-    more = 0
-    for op, arg in zip(code.co_code[::2], code.co_code[1::2]):
-        arg |= more
-        more = arg << 8 if op == opcode.EXTENDED_ARG else 0
-        yield op, arg
-
-
 def of_chance(x: Any) -> bool:
     """Whether x is a function that gives something else each time: random numbers, the time."""
     owner = getattr(x, "__self__", None)
@@ -201,12 +192,3 @@ def of_chance(x: Any) -> bool:
         isinstance(owner, random.Random | np.random.RandomState | np.random.Generator)
         or getattr(x, "__module__", None) in ("random", "numpy.random", "time", "secrets", "uuid")
     )
-
-
-def own(x: Any) -> bool:
-    """Whether a function, class or module is the user's, not a library's that keeps what it is."""
-    if isinstance(x, types.FunctionType):  # whose __module__ may be that of another, which it wraps
-        name = x.__globals__.get("__name__", "")
-    else:
-        name = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None) or ""
-    return name.partition(".")[0] not in LIBRARIES

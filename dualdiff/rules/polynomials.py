@@ -67,7 +67,7 @@ def polydiv(u: Any, v: Any) -> Any:
     r, n = u.astype(np.result_type(u.dtype, v.dtype)), len(v)
     quotient = []
     for k in range(len(u) - n + 1):
-        quotient.append(r[k : k + 1] / v[:1])
+        quotient.append(1.0 / v[:1] * r[k : k + 1])  # rounded as in NumPy: which remainder is 0 may hang on it
         r = np.concatenate([r[:k], r[k : k + n] - quotient[k] * v, r[k + n :]])
     rest = r[min(len(quotient), len(r) - 1) :]  # what was taken off before is 0 whatever u and v are
     left = 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import LeakedDualError, StructureLostError, TangentLossError
+from ..core.errors import LeakedDualError, NotDifferentiableError, StructureLostError, TangentLossError
 from ..core.kinks import lexicographic
 from ..core.making import numeric, wrap
 from ..core.number import Number, end, leaked, start
@@ -20,10 +20,11 @@ from ..spaces.rowlocal import RowLocal
 from ..spaces.selection import SHORT, Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
-from .failures import FINAL, shown
-from .follow import FOLLOWED, follow
+from .failures import FINAL, OtherWay, shown
+from .follow import ANSWERED, FOLLOWED, follow
 from .foreign import foreign, looked_at
-from .losses import strays
+from .losses import strays, unsteady
+from .questions import iterator, question
 from .searches import search, still
 
 Function = Callable[..., Any]
@@ -47,6 +48,8 @@ class Call:
             self.leaves += [numeric(leaf, f"{name}: argument {k}") for leaf in leaves]
         self._widths: list[int] | None = None
         self._searched = False  # whether it is known whether f finds its result by comparisons
+        self._compared = self._strayed = False  # whether f is known to go the way of plain numbers, or another
+        self._answered = False  # whether its questions are answered as for plain numbers
 
     def __reduce__(self) -> Any:
         argnums = self.argnums if self.many else self.argnums[0]
@@ -63,8 +66,18 @@ class Call:
         """Values and tangents of the leaves of f's result, and how to rebuild it; tangent None means zero.
 
         A seed is the tangent of a leaf, None for a constant. Where f fails it is run once more, with names followed,
-        and in later calls at once so if that was right.
+        and in later calls at once so if that was right. Where it asks what its numbers are, and so goes another way
+        than with plain ones, it is run with these questions answered as for them.
         """
+        try:
+            return self._run(seeds)
+        except OtherWay:
+            if self._answered or not self._strayed:
+                raise
+        self._answered = True
+        return self._run(seeds)
+
+    def _run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
         code = getattr(self.f, "__code__", None)
         followed = code in FOLLOWED
         try:
@@ -73,6 +86,7 @@ class Call:
             raise
         except Exception as error:
             first = error
+            self._check_iterators("stores numbers with tangents into an array of its own", error)
         try:
             result = self.once(seeds, not followed)
         except Exception as error:
@@ -96,8 +110,9 @@ class Call:
         try:
             try:
                 duals = [wrap(own_copy(x), seed, tag) for x, seed in zip(self.leaves, seeds)]
-                like: Any = next((x for x in duals if isinstance(x, Number)), None) if buffers else None
-                f = self.f if like is None else follow(self.f, like)
+                again = buffers or self._answered
+                like: Any = next((x for x in duals if isinstance(x, Number)), None) if again else None
+                f = self.f if like is None else follow(self.f, like, buffers, self._answered)
                 args = self.arguments(duals)
                 result = looked_at(self.f, f, args, self.kwargs) if foreign() else f(*args, **self.kwargs)
             finally:
@@ -108,11 +123,42 @@ class Call:
             raise lost from (None if lost is error else error)  # NumPy has put it into words of its own
         if lost is not None and ((isinstance(lost, TangentLossError) and not buffers) or strays(self, f, result)):
             raise lost  # f swallowed it
+        if not self._compared:
+            self._check_way(f, result)
         values, ts, rebuild = taken_apart(result, tag, self.name)
         if not self._searched and still(ts, seeds, buffers):
             search(self, f, result)
             self._searched = True
         return values, ts, rebuild
+
+    def _check_way(self, f: Function, result: Any) -> None:
+        """Raise if f asks about types, and goes another way than with plain numbers."""
+        args = [x for x in (*self.args, *self.kwargs.values()) if type(x) not in (float, np.ndarray, list, dict)]
+        asked = next(filter(None, (question(x)[0] for x in (self.f, *args))), "")
+        if asked:
+            self._check_iterators(f"asks what its numbers are ({asked})")
+            try:
+                other = strays(self, f, result) and not (self._answered and asked in ANSWERED and unsteady(self))
+            except Exception:  # f is made for numbers with tangents only
+                other = False
+            if other:
+                self._strayed = True
+                raise OtherWay(
+                    f"{self.name}: f asks what its numbers are ({asked}), and takes another way with those that have a "
+                    "tangent than with plain ones; let it ask np.ndim(x), np.iscomplexobj(x) or the like, or give it a "
+                    "rule by dd.define_rule"
+                )
+        self._compared = True
+
+    def _check_iterators(self, why: str, error: Exception | None = None) -> None:
+        """Raise if f can't run again, since it takes from an iterator: f's own error, or that its tangents are lost."""
+        if kind := iterator(self.f, *self.args, *self.kwargs.values()):
+            if error is not None and not isinstance(error, TangentLossError):
+                raise error
+            raise NotDifferentiableError(
+                f"{self.name}: f {why}, so it must run again; but it takes from {kind}, which it has used up: hand it "
+                "a list, or make arrays by np.zeros_like(x) and ask nothing about types"
+            ) from error
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
         """All arguments of f, with these leaves in those that are varied."""

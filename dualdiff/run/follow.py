@@ -11,7 +11,9 @@ the user's classes) keeps the error.
 
 from __future__ import annotations
 
+import builtins
 import sys
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +24,7 @@ from ..core.composed import ALLOCATE, ALLOCATE_LIKE, Copies, allocator, converte
 from ..core.engine import CONVERT
 from ..core.making import buffer, numeric
 from ..core.number import Number
+from ..core.values import plain
 from ..rules import special
 from ..rules.scipy_table import instance, of_numbers, stand_ins
 from .spellings import spellings, vectorized
@@ -32,8 +35,17 @@ FOLLOWED: weakref.WeakSet[Any] = weakref.WeakSet()  # the code of functions that
 _NOT_COPIED = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
 
 
-def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
-    """A copy of f whose new float arrays hold tangents as `like` does; f itself where it is no Python function."""
+def follow(f: Callable[..., Any], like: Number, buffers: bool = True, answers: bool = False) -> Callable[..., Any]:
+    """A copy of f whose new float arrays hold tangents as `like` does; f itself where it is no Python function.
+
+    With `answers`, its questions what a number with a tangent is are answered as for the plain one.
+    """
+    replaced = _with_room(like) if buffers else {}
+    return (_Answering if answers else _Followed)(replaced, _copied)(f)  # type: ignore[no-any-return]
+
+
+def _with_room(like: Number) -> dict[Any, Any]:
+    """What stands in for NumPy's and SciPy's functions that make arrays."""
 
     def room(made: Any) -> Any:
         return buffer(like, made)
@@ -43,7 +55,7 @@ def follow(f: Callable[..., Any], like: Number) -> Callable[..., Any]:
     replaced |= {g: converter(g, room, lambda x: x) for g in converters}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects
     replaced |= {getattr(scipy, name): getattr(special, name) for name in _OURS if scipy}
-    return _Followed(replaced | spellings(room) | stand_ins(), _copied)(f)  # type: ignore[no-any-return]
+    return replaced | spellings(room) | stand_ins()
 
 
 class _Followed(Copies):
@@ -62,6 +74,42 @@ class _Followed(Copies):
             return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith(("scipy.", "numpy.lib"))
         except ValueError:  # not filled yet
             return False
+
+
+class _Answering(_Followed):
+    """Copies that find questions about types which answer for a number with a tangent as for the plain one."""
+
+    def __init__(self, replaced: dict[Any, Any], followed: Callable[[str], bool]) -> None:
+        super().__init__(replaced | _ANSWERS, followed)
+        self.builtins |= {g.__name__: answer for g, answer in _ANSWERS.items() if hasattr(builtins, g.__name__)}
+
+    def __call__(self, x: Any) -> Any:
+        choose = getattr(x, "dispatch", None) if isinstance(x, types.FunctionType) else None
+        if choose:  # of functools.singledispatch
+            return lambda a, *args, **kwargs: self(choose(type(plain(a))))(a, *args, **kwargs)
+        return super().__call__(x)
+
+
+def _of_plain(g: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, *args: g(plain(x) if isinstance(x, Number) else x, *args)
+
+
+class _Type(type):
+    """Stands for `type`."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return type(*args, **kwargs) if len(args) > 1 else _of_plain(type)(*args)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, type)
+
+
+_ANSWERS: dict[Any, Any] = {g: _of_plain(g) for g in (isinstance, hasattr, np.isscalar)}
+_ANSWERS |= {
+    type: _Type("type", (type,), {}),
+    getattr: lambda x, name, *default: getattr(x if hasattr(plain(x), name) else plain(x), name, *default),
+}
+ANSWERED = ("isinstance", "issubclass", "type", "hasattr", "getattr", "isscalar", "singledispatch")
 
 
 class _OfLists:

@@ -88,10 +88,10 @@ def test_float32_stays(source: str) -> None:
 
 def test_the_check_finds_a_wrong_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FUNCTIONS, np.ravel, lambda a, order="C": np.reshape(a.T, -1))
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, dd.NotDifferentiableError)):
         test_value_and_tangent("np.ravel(A)", float)
     monkeypatch.setitem(FUNCTIONS, np.cumsum, lambda a, axis=None: dd.value(np.cumsum(dd.value(a))) + a.ravel())
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, dd.NotDifferentiableError)):
         test_value_and_tangent("np.cumsum(A)", float)
 
 
