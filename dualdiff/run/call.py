@@ -133,8 +133,10 @@ class Call:
 
     def _check_way(self, f: Function, result: Any) -> None:
         """Raise if f asks about types, and goes another way than with plain numbers."""
-        args = [x for x in (*self.args, *self.kwargs.values()) if type(x) not in (float, np.ndarray, list, dict)]
-        asked = next(filter(None, (question(x)[0] for x in (self.f, *args))), "")
+        asked = question(self.f)[0]
+        for k, x in enumerate((*self.args, *self.kwargs.values())):  # which may bring code
+            if type(x) is not np.ndarray and not (k in self.argnums and isinstance(x, float | list | dict)):
+                asked = asked or question(x)[0]
         if asked:
             self._check_iterators(f"asks what its numbers are ({asked})")
             try:

@@ -34,6 +34,8 @@ _found: dict[int, tuple[Any, Found]] = {}  # by the function's id, with a refere
 
 def question(f: Any) -> Found:
     """The first question about types that is asked in the code f reaches, or "", and the names it hangs on."""
+    if type(f) in _NO_CODE:
+        return "", []
     known = _found.get(id(f))
     if known is not None and known[0]() is f and holds(known[1]):
         return known[1]

@@ -189,6 +189,8 @@ def test_code_that_arguments_bring() -> None:
         dd.gradient(f)(2.0, Layer(matched))
     with pytest.raises(dd.NotDifferentiableError):
         dd.gradient(lambda x, model: model(x))(X, model=Layer(matched))
+    with pytest.raises(dd.NotDifferentiableError):
+        dd.gradient(lambda x, parts: parts["act"](x))(2.0, {"act": matched})
     assert dd.gradient(f)(2.0, Layer(lambda x: x * x)) == 4
 
 
