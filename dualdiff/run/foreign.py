@@ -42,12 +42,15 @@ def _asked(kind: type) -> bool:
     return any(getattr(kind, name) is not getattr(np.ndarray, name) for name in _PROTOCOLS)
 
 
-def _may_meet(x: Any) -> bool:
-    """Whether x is, or may lead to, an array of such a class."""
+def _may_meet(x: Any, seen: set[Any]) -> bool:
+    """Whether x is, or may lead to, an array of such a class; `seen` are the ids of what was looked at."""
     if isinstance(x, list | tuple | set | dict):
-        return any(map(_may_meet, x.values() if isinstance(x, dict) else x))
+        if id(x) in seen:
+            return False
+        seen.add(id(x))
+        return any(_may_meet(v, seen) for v in (x.values() if isinstance(x, dict) else x))
     if isinstance(x, types.FunctionType):
-        return reaches(x, lambda code: False, _may_meet)
+        return reaches(x, lambda code: False, lambda v: _may_meet(v, seen), seen)
     return _asked(type(x)) if isinstance(x, np.ndarray) else not isinstance(x, DATA)
 
 
@@ -60,7 +63,7 @@ def looked_at(f: Callable[..., Any], copy: Callable[..., Any], args: Any, kwargs
         If a protocol of one was given numbers with tangents, and made floats of them.
     """
     before = sys.getprofile()
-    if not _may_meet((f, *args, *kwargs.values())) or not isinstance(before, types.FunctionType | None):
+    if not _may_meet([f, *args, *kwargs.values()], set()) or not isinstance(before, types.FunctionType | None):
         return copy(*args, **kwargs)
     entered, errors = [], []
 

@@ -26,9 +26,9 @@ def reaches(x: Any, code: Callable[[Any], bool], value: Callable[[Any], bool], s
         return module.partition(".")[0] not in _OWN and value(x)
     if not isinstance(x, types.FunctionType):
         return value(x)
-    if x.__code__ in seen or (module := (x.__module__ or "").partition(".")[0]) == "numpy":
+    if id(x) in seen or (module := (x.__module__ or "").partition(".")[0]) == "numpy":
         return False
-    seen.add(x.__code__)
+    seen.add(id(x))
     own = [] if module == "dualdiff" else list(codes(x.__code__))  # what a transform of ours has in its closure is f
     if any(map(code, own)):
         return True

@@ -229,3 +229,18 @@ def test_masked_arrays_and_matrices(mode):
                 dd.jacobian(f, mode=mode)(X)
         with pytest.raises(TypeError, match=why):
             dd.jacobian(np.sin, mode=mode)(q)
+
+
+def test_functions_that_reach_themselves_through_containers() -> None:
+    table = {}
+
+    def double(x):
+        return table["double"](x - 1.0) if x > 5.0 else 2.0 * x
+
+    table.update(double=double, table=table)
+
+    class Other(np.ndarray):
+        __array_ufunc__ = None
+
+    assert dd.derivative(lambda x: double(x) * x)(3.0) == 12.0
+    assert Other
