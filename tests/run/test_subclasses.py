@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 
@@ -163,6 +164,15 @@ def test_the_line_is_that_of_the_user():
 
     with pytest.raises(dd.NotDifferentiableError, match=rf"at test_subclasses.py:{f.__code__.co_firstlineno + 1}\)"):
         dd.jacobian(f)(X)
+
+
+def test_what_leads_back_to_itself():
+    ring: list = []
+    ring += [ring, lambda x: copy.deepcopy(x) if ring else x]
+    agrees(lambda x: ring[1](x) ** 2, X)
+    ring.append({"q": Q.view(Quantity)})
+    with pytest.raises(dd.NotDifferentiableError, match="Quantity"):
+        dd.jacobian(lambda x: (ring[2]["q"] * x).value)(X)
 
 
 def test_classes_made_after_the_derivative(monkeypatch):
