@@ -285,7 +285,7 @@ class Scalars:
         if type(v) is float:
             self.made.append((name, ()))
             return Symbol(self, len(self.made) - 1)
-        if not isinstance(v, np.ndarray) or v.dtype != np.float64 or v.size > MOST:
+        if not isinstance(v, np.ndarray) or v.dtype != np.float64 or v.size > MOST or not v.flags.c_contiguous:
             raise Unsuited("other arguments")
         names = []
         for k in range(v.size):

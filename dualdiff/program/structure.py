@@ -79,14 +79,15 @@ def kind_of(x: Any) -> Any:
     if isinstance(x, float | complex):
         return complex if isinstance(x, complex) else float
     if is_variable(x):
-        return DTYPES[x.dtype], x.shape
+        ordered = x.ndim < 2 or x.flags.c_contiguous
+        return (DTYPES[x.dtype], x.shape) if ordered else (DTYPES[x.dtype], x.shape, own(x).strides)
     return (type(x), x) if isinstance(x, VALUE) else ("is", id(x), type(x).__name__)
 
 
 def own(x: Any) -> Any:
-    """A copy of a leaf in its plainest form: C-contiguous, of the machine's byte order; Python's numbers."""
+    """A copy of a leaf in its plainest form: without gaps, of the machine's byte order; Python's numbers."""
     if type(x) is np.ndarray and x.dtype in DTYPES:
-        return np.array(x, DTYPES[x.dtype], order="C")
+        return np.array(x, DTYPES[x.dtype], order="K")
     return x.item() if isinstance(x, np.float64 | np.complex128) else x
 
 

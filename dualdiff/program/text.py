@@ -96,7 +96,8 @@ class Program:
             if is_variable(x) and isinstance(x, np.ndarray):
                 scope[f"is_{x.dtype.name}"] = DTYPES[x.dtype]
                 other = f"type({name}) is not ndarray or {name}.shape != {x.shape}"
-                other += f" or not {name}.flags.c_contiguous" if x.ndim > 1 else ""
+                order = f"not {name}.flags.c_contiguous" if x.flags.c_contiguous else f"{name}.strides != {x.strides}"
+                other += f" or {order}" if x.ndim > 1 else ""
                 lines += [f"if {other} or {name}.dtype is not is_{x.dtype.name}:", "    return MISS"]
             elif is_variable(x):
                 kind = type(x).__name__

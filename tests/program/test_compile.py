@@ -259,6 +259,60 @@ def test_a_second_look_finds_what_is_random(recwarn: pytest.WarningsRecorder) ->
     assert "program" not in compiled.report or "another result" in compiled.report
 
 
+EXACT = {
+    "zeros of more axes": lambda x: x + np.zeros((2, 1)),
+    "zeros taken away": lambda x: np.sin(x) - np.zeros(3),
+    "a negative taken away": lambda x: x * x - -np.exp(x),
+    "factors in their order": lambda x: (0.1 * x) * (x * (0.3 * x)),
+    "powers of two": lambda x: (2.0 * x) * (x * (4.0 * x)),
+    "copies of what is written to": lambda x: kept_and_written(x),
+    "arrays read between writes": lambda x: read_between(x),
+}
+
+
+def kept_and_written(x: Any) -> Any:
+    a = x * 1.0
+    b = a.copy()
+    a[0] = 5.0
+    return a + 2 * b
+
+
+def read_between(x: Any) -> Any:
+    a = np.zeros(3)
+    before = a + x
+    a[0] = 1.0
+    return before * a
+
+
+@pytest.mark.parametrize("how", ["f", "forward", "passes"])
+@pytest.mark.parametrize("name", EXACT)
+def test_only_exact_identities_are_used(name: str, how: str) -> None:
+    """To the last bit."""
+    f = EXACT[name]
+    g = {"f": f, "forward": dd.jacobian(f), "passes": dd.jacobian(f, chunk_size=1)}[how]
+    compiled = ready(g, (np.array([0.3, 0.7, 1.9]),), (np.array([0.31, 1.7, 0.9]),))
+    x = np.array([0.123, 4.567, 8.91])
+    np.testing.assert_array_equal(served(compiled, x), g(x))
+
+
+def test_programs_serve_only_what_they_were_made_for() -> None:
+    double, single = np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones((2, 2), np.float32)
+    compiled = ready(lambda a: a * 2.0, (double,), (2 * double,))
+    assert compiled(double).flags.c_contiguous and not compiled(np.asfortranarray(double)).flags.c_contiguous
+    assert compiled(single).dtype == np.float32
+    either = ready(dd.derivative(lambda x: x**2 if x > 0 else -x), (-1.0,), (-2.0,))
+    assert [either(x) for x in (-3.0, 3.0, -3.0)] == [-1.0, 6.0, -1.0]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (200,)])
+def test_a_slope_without_bound_of_what_does_not_move(shape: Any) -> None:
+    """The square root at max(x, 0) = 0: 0 where x < 0, which 0 * inf in a program is not."""
+    f = lambda x: np.sqrt(np.maximum(x, 0.0))
+    g, x = dd.jacobian(f) if shape else dd.derivative(f), np.ones(shape) if shape else 1.0
+    compiled = ready(g, (x,), (2 * x,))
+    np.testing.assert_array_equal(compiled(-1.0 * x), 0 * g(x))
+
+
 # ---------------------------------------------------------------- use
 
 

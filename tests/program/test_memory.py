@@ -154,3 +154,15 @@ def test_recordings_that_grow_beyond_memory_are_given_up(monkeypatch: pytest.Mon
     compiled, x = dd.compile(f), np.ones(1000)
     np.testing.assert_array_equal(compiled(x), f(x))
     assert "memory" in compiled.report
+
+
+@pytest.mark.parametrize("first", ["C", "F"])
+@pytest.mark.parametrize("f", [lambda a: np.ravel(a, order="K"), lambda a: a.reshape(-1, order="A"), lambda a: a * 2.0])
+def test_arguments_of_another_order_in_memory(f: Any, first: Any) -> None:
+    a = np.array([[1.0, 2.0], [3.0, 4.0]], order=first)
+    compiled = ready(f, (a,), (2 * a,))
+    for order in ("C", "F", first):
+        for x in (np.array(a, order=order), np.array(3 * a, order=order)):
+            got, due = compiled(x), f(x)
+            np.testing.assert_array_equal(got, due)
+            assert got.strides == due.strides
