@@ -400,7 +400,7 @@ def _chosen(space: Space, moved: Any, s: Any, weights: Any, shapes: Sequence[Sha
     """What a program decides on, element by element: the weights are chosen, each part's selection stays as it is."""
     shape = moved.shape
     if any(d not in (1, due) for own in shapes for d, due in zip(own[::-1], shape[::-1])):
-        return [(moved, _joined(weights, shapes, move))]  # elements go to places that are decided on
+        raise places_lost(moved)
     groups: list[tuple[Any, list[Any]]] = []  # a selection, and the weights of the parts that have it
     for k, selection in enumerate(s):
         if weights[k] is not None:
