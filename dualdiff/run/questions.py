@@ -37,8 +37,12 @@ def question(f: Any) -> Found:
     if type(f) in _NO_CODE:
         return "", []
     known = _found.get(id(f))
-    if known is not None and known[0]() is f and holds(known[1]):
-        return known[1]
+    if known is not None and known[0]() is f:
+        for get, ref in known[1][1]:
+            if get() is not ref():
+                break
+        else:
+            return known[1]
     bound: list[Any] = []
     found = next((asked for x in _reached(f, bound) if (asked := _asked(x))), ""), bound
     if len(_found) > 1000:  # functions that hold themselves would stay
@@ -47,14 +51,6 @@ def question(f: Any) -> Found:
     with contextlib.suppress(TypeError):  # built in
         _found[key] = weakref.ref(f, lambda _: _found.pop(key, None)), found
     return found
-
-
-def holds(found: Found) -> bool:
-    """Whether the names that an answer hangs on are still bound to the same."""
-    for get, ref in found[1]:  # noqa: SIM110  (all() takes three times as long)
-        if get() is not ref():
-            return False
-    return True
 
 
 def iterator(*roots: Any) -> str:
