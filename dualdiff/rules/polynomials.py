@@ -69,11 +69,11 @@ def polydiv(u: Any, v: Any) -> Any:
     for k in range(len(u) - n + 1):
         quotient.append(1.0 / v[:1] * r[k : k + 1])  # rounded as in NumPy: which remainder is 0 may hang on it
         r = np.concatenate([r[:k], r[k : k + n] - quotient[k] * v, r[k + n :]])
-    rest = r[min(len(quotient), len(r) - 1) :]  # what was taken off before is 0 whatever u and v are
     left = 0
-    while left < len(rest) - 1 and np.allclose(plain(rest[left]), 0, rtol=1e-14):
+    while left < len(r) - 1 and np.allclose(plain(r[left]), 0, rtol=1e-14):
         left += 1
-    rest = rest[left:] + _spoiled(rest[:left]) if left else rest
+    known = min(len(quotient), left)  # what the division takes off is 0 whatever u and v are
+    rest = r[left:] + _spoiled(r[known:left]) if left > known else r[left:]
     return np.concatenate(quotient) if quotient else np.zeros(1, r.dtype), rest
 
 
