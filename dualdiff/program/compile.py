@@ -18,7 +18,7 @@ from ..core import kinks
 from ..core.tangents import hush, unhush
 from ..run.checks import check_function
 from .optimise import Optimised
-from .recording import Escaped, Log, Recording, Ref, concrete
+from .recording import Escaped, Log, Recording, Ref, concrete, method
 from .structure import (
     LEAF,
     agree,
@@ -174,9 +174,22 @@ class Compiled:
             return expected
         with self._lock:
             self._forget(program)
-            self._reasons[signature] = "a program gave another result than the function itself"
+            other = self._other_step(program, args, kwargs)
+            self._reasons[signature] = f"a program gave another result than the function itself{other}"
         warnings.warn(f"compile: {self._reasons[signature]}; it runs as it is", RuntimeWarning, stacklevel=4)
         return expected
+
+    def _other_step(self, program: Program, args: Any, kwargs: Any) -> str:
+        """Where a recording at these arguments first goes another way than the program's."""
+        try:
+            log, _, _ = self._written(Log(program.surroundings.shared), parts_of((args, kwargs))[0], args, kwargs)
+        except Exception:
+            return ""
+        for a, b in zip(program.body.program.log.steps, log.steps):
+            if repr((a.function, a.args, a.kwargs)) != repr((b.function, b.args, b.kwargs)):
+                name = b.args[1] if b.function is method else getattr(b.function, "__name__", "a step")
+                return f": {name}{b.line} has other operands"
+        return ""
 
     def _forget(self, program: Program) -> None:
         for programs in self._programs.values():
@@ -211,6 +224,17 @@ class Compiled:
                 return
         self._reasons[signature] = reason
 
+    def _written(self, log: Log, leaves: list[Any], args: Any, kwargs: Any) -> tuple[Log, list[Any], Any]:
+        """The steps of a run at these arguments, and what it returns."""
+        named = zip(names_of(self._g, args, kwargs), map(own, leaves))
+        numbers = iter([log.argument(n, x) if is_variable(x) else x for n, x in named])
+        new_args, new_kwargs = rebuilt(parts_of((args, kwargs))[1], numbers)
+        token = hush()
+        try:
+            return log, *parts_of(self._g(*new_args, **new_kwargs))
+        finally:
+            unhush(token)
+
     def _made(self, leaves: list[Any], args: Any, kwargs: Any, result: Any) -> Program | None:
         """A program for the path that g takes with these arguments; None where it met what is not finite."""
         surroundings = Surroundings(self._g)
@@ -219,16 +243,7 @@ class Compiled:
         expected, tree = parts_of(result)
         if not all(finite(v) for v in expected):
             return None
-        log = Log(surroundings.shared)
-        leaves = [own(x) for x in leaves]
-        named = list(zip(names_of(self._g, args, kwargs), leaves))
-        numbers = iter([log.argument(n, x) if is_variable(x) else x for n, x in named])
-        new_args, new_kwargs = rebuilt(parts_of((args, kwargs))[1], numbers)
-        token = hush()
-        try:
-            got, got_tree = parts_of(self._g(*new_args, **new_kwargs))
-        finally:
-            unhush(token)
+        log, got, got_tree = self._written(Log(surroundings.shared), leaves, args, kwargs)
         if not surroundings.same():
             raise Escaped("it changes what stands outside of it")
         if not same_structure(tree, got_tree):
@@ -237,6 +252,7 @@ class Compiled:
             raise Escaped("its result is another on numbers that write down what is asked of them")
         optimised = Optimised(log, [Ref(x.step) if isinstance(x, Recording) else x for x in got])
         name = getattr(self, "__name__", "")
+        named = list(zip(names_of(self._g, args, kwargs), map(own, leaves)))
         program = Program(name if name.isidentifier() else "program", optimised, named, expected, tree, surroundings)
         if not kwargs and all(part is LEAF for part in parts_of(args)[1].parts):
             program.direct = True

@@ -135,7 +135,7 @@ class Call:
         """Raise if f asks about types, and goes another way than with plain numbers."""
         asked = question(self.f)[0]
         for k, x in enumerate((*self.args, *self.kwargs.values())):  # which may bring code
-            if type(x) is not np.ndarray and type(x) is not float and not (k in self.argnums and type(x) in (list, dict)):
+            if type(x) not in (np.ndarray, float) and not (k in self.argnums and type(x) in (list, dict)):
                 asked = asked or question(x)[0]
         if asked:
             self._check_iterators(f"asks what its numbers are ({asked})")

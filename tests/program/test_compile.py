@@ -259,6 +259,22 @@ def test_a_second_look_finds_what_is_random(recwarn: pytest.WarningsRecorder) ->
     assert "program" not in compiled.report or "another result" in compiled.report
 
 
+def test_a_second_look_names_the_step() -> None:
+    calls = memoryview(bytearray(1))  # nobody sees what is written into it
+
+    def f(x: Any) -> Any:
+        calls[0] += 1
+        y = np.sin(x)
+        return np.multiply(y, 1.0 if calls[0] < 3 else 2.0)
+
+    compiled, x = dd.compile(f), np.ones(3)
+    np.testing.assert_array_equal(compiled(x), np.sin(x))
+    with pytest.warns(RuntimeWarning, match=f"than the function itself: multiply.*{Path(__file__).name}"):
+        np.testing.assert_array_equal(compiled(x), 2 * np.sin(x))
+    np.testing.assert_array_equal(compiled(x), 2 * np.sin(x))
+    assert "has other operands" in compiled.report
+
+
 EXACT = {
     "zeros of more axes": lambda x: x + np.zeros((2, 1)),
     "zeros taken away": lambda x: np.sin(x) - np.zeros(3),
