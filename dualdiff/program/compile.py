@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import threading
 import warnings
 from collections.abc import Callable
@@ -17,10 +18,13 @@ from typing import Any
 from ..core import kinks
 from ..core.tangents import hush, unhush
 from ..run.checks import check_function
+from .kernel import Kernel
 from .optimise import Optimised
 from .recording import Escaped, Log, Recording, Ref, concrete, method
+from .scalars import Unsuited
 from .structure import (
     LEAF,
+    RESERVED,
     agree,
     described,
     finite,
@@ -43,7 +47,7 @@ CHANGES = 8  # how often what the function reaches may change before it runs as 
 __all__ = ["Compiled", "compile"]
 
 
-def compile(g: Callable[..., Any]) -> Compiled:
+def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
     """The function g, which may be made by transforms, as generated straight-line NumPy code.
 
     The first call with arguments of new shapes or types runs g as it is, and once more on numbers that write down what
@@ -55,12 +59,16 @@ def compile(g: Callable[..., Any]) -> Compiled:
     g : callable
         A function of numbers, arrays and containers of them: a transform such as `dd.jacobian(f)`, or any function
         of NumPy code.
+    backend : {"numpy", "numba"}
+        With "numba", programs of numbers and small arrays are compiled to machine code by Numba, which must be
+        installed: at the second call of a kind, or ahead of it by `.warm(*args)`, in a second or so. Where Numba can't,
+        NumPy's program serves and `.report` says why.
 
     Returns
     -------
     Compiled
         Called as g is. `.source` is the text of its latest program, `.report` says which calls programs serve and why
-        others can't be, `.save(path)` writes a module that needs NumPy alone.
+        others can't be, `.save(path)` writes a module that needs NumPy alone (and Numba, with that backend).
 
     Notes
     -----
@@ -74,6 +82,10 @@ def compile(g: Callable[..., Any]) -> Compiled:
     ------
     TypeError
         If g is not callable.
+    ValueError
+        If there is no such backend.
+    ImportError
+        If Numba is asked for and not installed.
 
     Examples
     --------
@@ -89,17 +101,22 @@ def compile(g: Callable[..., Any]) -> Compiled:
         return sin(x) + cos(x) * x
     """
     check_function("compile", g, "compile(jacobian(f))")
-    return Compiled(g)
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f'compile: backend is "numpy" or "numba", not {backend!r}')
+    if backend == "numba" and importlib.util.find_spec("numba") is None:
+        raise ImportError("compile: backend=\"numba\" needs Numba: pip install 'dualdiff[numba]'")
+    return Compiled(g, backend)
 
 
 class Compiled:
     """A function that is served by generated programs where it can be; see `compile`."""
 
-    def __init__(self, g: Callable[..., Any]) -> None:
-        self._g = g
+    def __init__(self, g: Callable[..., Any], backend: str = "numpy") -> None:
+        self._g, self._backend = g, backend
         self._programs: dict[Any, list[Program]] = {}
         self._current: tuple[Program, ...] = ()  # the programs that are tried first
         self._reasons: dict[Any, str] = {}  # of signatures that run as g
+        self._slower: dict[Any, str] = {}  # why there is no machine code, by signature
         self._changes = 0
         self._lock = threading.Lock()
         with contextlib.suppress(AttributeError, TypeError):  # of a callable without a name
@@ -123,7 +140,7 @@ class Compiled:
         return self._slowly(args, kwargs)
 
     def __reduce__(self) -> Any:
-        return compile, (self._g,)
+        return compile, (self._g, self._backend)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -170,7 +187,7 @@ class Compiled:
         expected = self._g(*args, **kwargs)
         if agree(result, expected):
             program.checked = True
-            self._first(program)
+            self._first(self._faster(program, signature, args, kwargs, expected))
             return expected
         with self._lock:
             self._forget(program)
@@ -190,6 +207,27 @@ class Compiled:
                 name = b.args[1] if b.function is method else getattr(b.function, "__name__", "a step")
                 return f": {name}{b.line} has other operands"
         return ""
+
+    def _faster(self, program: Program, signature: Any, args: Any, kwargs: Any, expected: Any) -> Program:
+        """The program as machine code, where that is asked for and can be."""
+        with self._lock:
+            optimised, program.optimised = program.optimised, None
+            if optimised is None:
+                return program
+            try:
+                made = program.compiled(optimised)
+                same = agree(made.run([own(x) for x in parts_of((args, kwargs))[0]]), expected)
+                reason = "" if same else "machine code gave another result"
+            except Unsuited as error:
+                reason = f"not of numbers and small arrays alone ({error})"
+            except Exception as error:  # whatever Numba refuses
+                reason = f"Numba refuses it ({type(error).__name__})"
+            if reason:
+                self._slower[signature] = reason
+                return program
+            made.checked, made.direct = True, program.direct
+            self._programs[signature] = [made if p is program else p for p in self._programs[signature]]
+            return made
 
     def _forget(self, program: Program) -> None:
         for programs in self._programs.values():
@@ -252,8 +290,10 @@ class Compiled:
             raise Escaped("its result is another on numbers that write down what is asked of them")
         optimised = Optimised(log, [Ref(x.step) if isinstance(x, Recording) else x for x in got])
         name = getattr(self, "__name__", "")
+        name = name + "_" * (name in RESERVED) if name.isidentifier() else "program"  # sin, which calls sin
         named = list(zip(names_of(self._g, args, kwargs), map(own, leaves)))
-        program = Program(name if name.isidentifier() else "program", optimised, named, expected, tree, surroundings)
+        program = Program(name, optimised, named, expected, tree, surroundings)
+        program.optimised = optimised if self._backend == "numba" else None
         if not kwargs and all(part is LEAF for part in parts_of(args)[1].parts):
             program.direct = True
         return program
@@ -271,8 +311,19 @@ class Compiled:
     @property
     def report(self) -> str:
         """Which calls are served by programs, and why others are not, a line each."""
-        lines = [f"{described(s)}: {len(p)} program{'s' * (len(p) > 1)}" for s, p in self._programs.items() if p]
+        lines = []
+        for s, programs in self._programs.items():
+            fast = sum(isinstance(p.body, Kernel) for p in programs)
+            told = f", {fast} as machine code" * (fast > 0)
+            told += f"; not as machine code: {self._slower[s]}" if s in self._slower else ""
+            if programs:
+                lines.append(f"{described(s)}: {len(programs)} program{'s' * (len(programs) > 1)}{told}")
         return "\n".join(lines + [f"{described(s)}: runs as it is: {why}" for s, why in self._reasons.items()])
+
+    def warm(self, *args: Any, **kwargs: Any) -> None:
+        """Record, compare and compile what serves calls with arguments like these, ahead of them."""
+        self(*args, **kwargs)
+        self(*args, **kwargs)
 
     def save(self, path: str | Path) -> None:
         """Write the latest program as a module with one function, which needs NumPy alone.

@@ -115,12 +115,16 @@ class Symbol:
 class Scalars:
     """The text of a program in Python's numbers."""
 
+    operations = OPERATIONS
+    always: frozenset[Any] = frozenset()  # functions whose results get names
+
     def __init__(self, program: Optimised, names: list[str]) -> None:
         self.program, self.out = program, Lines(names)
         self.made: list[tuple[Any, tuple[Any, ...]]] = []  # a function and its operands, or a name
         self.guards: dict[int, str] = {}  # what to write after so many of these
         self.seen: dict[Any, Symbol] = {}
         self.unpack: list[str] = []
+        self.elements: dict[str, list[str]] = {}  # of arguments that are arrays: their elements' names
         self.values: list[Any] = []
         try:
             for s in program.steps:
@@ -135,7 +139,7 @@ class Scalars:
     def symbol(self, function: Any, operands: tuple[Any, ...]) -> Symbol:
         key = function, tuple([("s", x.at) if isinstance(x, Symbol) else (type(x), repr(x)) for x in operands])
         if key not in self.seen:
-            if len(self.made) > 4 * OPERATIONS:
+            if len(self.made) > 4 * self.operations:
                 raise Unsuited("too many operations")
             self.made.append((function, operands))
             self.seen[key] = Symbol(self, len(self.made) - 1)
@@ -287,7 +291,7 @@ class Scalars:
             return Symbol(self, len(self.made) - 1)
         if not isinstance(v, np.ndarray) or v.dtype != np.float64 or v.size > MOST or not v.flags.c_contiguous:
             raise Unsuited("other arguments")
-        names = []
+        names = self.elements[name] = []
         for k in range(v.size):
             names.append(f"{name}{k}" if f"{name}{k}" not in self.out.names else self.out.new())
             self.out.names.add(names[-1])
@@ -325,7 +329,7 @@ class Scalars:
                     if isinstance(x, Symbol):
                         uses[x.at] = uses.get(x.at, 0) + 1 + (function in NAMED)
         self.cost = sum(1 for k in uses if self.made[k][1]) + sum(np.size(r) for r in self.results)
-        if self.cost > OPERATIONS:
+        if self.cost > self.operations:
             raise Unsuited("too many operations")
         self.texts: dict[int, tuple[str, int]] = {}
         self.out.lines += [line for line in self.unpack if line]
@@ -338,7 +342,7 @@ class Scalars:
                 self.out.lines.append("    return MISS")
             elif k in uses:
                 text = TEXTS[function](*[self.text(x) for x in operands])
-                if uses[k] > 1 or len(text[0]) > LONG:
+                if uses[k] > 1 or len(text[0]) > LONG or function in self.always:
                     name = self.out.new()
                     self.out.lines.append(f"{name} = {text[0]}")
                     text = name, ATOM

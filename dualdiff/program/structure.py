@@ -129,7 +129,7 @@ def _leaf_names(name: str, tree: Tree, names: list[str]) -> None:
 
 
 RESERVED = {"np", "MISS", "UNSURE", "ndarray", "finite", "hush", "unhush", "total", "token", "base64", "vdot", "inf"}
-RESERVED |= {"others", "named", "missed", "kinks"}
+RESERVED |= {"status", "nan", "njit", "others", "named", "missed", "kinks"}
 RESERVED |= {n for n, x in vars(math).items() if callable(x)}
 
 

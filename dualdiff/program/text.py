@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import kinks
 from ..core.tangents import hush, unhush
+from .kernel import Kernel
 from .optimise import Optimised
 from .printing import Arrays
 from .scalars import Scalars, Unsuited
@@ -44,18 +45,20 @@ class Program:
         results: Sequence[Any],
         tree: Tree,
         surroundings: Surroundings,
+        body: Kernel | None = None,
     ) -> None:
         self.name, self.arguments, self.results, self.surroundings = name, arguments, results, surroundings
         self.checked = False  # at a second point, against the function itself
+        self.optimised: Optimised | None = None  # what machine code may still be made of
         self.direct = False  # whether it takes the user's arguments as they stand
-        self.body = best(optimised, [n for n, _ in arguments])
+        self.body = body or best(optimised, [n for n, _ in arguments])
         self.out, self.tree = self.body.out, tree
         self.parts = [self.body.written(k, x) for k, x in enumerate(results)]
         self.result = self._built(tree, iter([text for text, _ in self.parts]))
         if isinstance(self.body, Arrays):
             self.body.free(self.result)
         self.scope = {"np": np, "ndarray": np.ndarray, "MISS": MISS, "UNSURE": UNSURE, **FUNCTIONS}
-        self.scope |= self.out.constants
+        self.scope |= self.out.constants | (self.body.functions if isinstance(self.body, Kernel) else {})
         self.lines = [*self._tests(self.scope), *self._work()]
         exec("\n    ".join([self._head(), *self.lines]), self.scope)
         self.function: Callable[..., Any] = self.scope[name]
@@ -65,6 +68,11 @@ class Program:
             return self.function(*leaves)
         except Exception:  # whatever it is, the function itself has the answer
             return UNSURE
+
+    def compiled(self, optimised: Optimised) -> Program:
+        """The same program as machine code."""
+        kernel = Kernel(optimised, self.arguments, self.results)
+        return Program(self.name, optimised, self.arguments, self.results, self.tree, self.surroundings, kernel)
 
     def entry(self, missed: Callable[..., Any]) -> Callable[..., Any]:
         """The program as users call it, which hands over to another function what it does not serve."""
@@ -97,7 +105,9 @@ class Program:
                 scope[f"is_{x.dtype.name}"] = DTYPES[x.dtype]
                 other = f"type({name}) is not ndarray or {name}.shape != {x.shape}"
                 order = f"not {name}.flags.c_contiguous" if x.flags.c_contiguous else f"{name}.strides != {x.strides}"
-                other += f" or {order}" if x.ndim > 1 else ""
+                if isinstance(self.body, Kernel):
+                    order = f"{name}.flags.num & 257 != 257"  # C-contiguous and aligned
+                other += f" or {order}" if x.ndim > 1 or isinstance(self.body, Kernel) else ""
                 lines += [f"if {other} or {name}.dtype is not is_{x.dtype.name}:", "    return MISS"]
             elif is_variable(x):
                 kind = type(x).__name__
@@ -134,7 +144,7 @@ class Program:
                 text = f"result{k}"
             texts.append(text)
         work.append(f"return {self._built(self.tree, iter(texts))}")
-        if isinstance(self.body, Scalars):
+        if not isinstance(self.body, Arrays):
             return work
         return ["token = hush()", "try:", *(f"    {line}" for line in work), "finally:", "    unhush(token)"]
 
@@ -161,19 +171,24 @@ class Program:
 
     def module(self, most: int | None = None) -> str:
         """The text of a module with this one function; with `most`, larger constants are left out."""
-        lines = [line.replace("return MISS", OTHER) for line in [*self.out.lines, f"return {self.result}"]]
+        lines = self.body.read if isinstance(self.body, Kernel) else self.out.lines
+        lines = [line.replace("return MISS", OTHER) for line in [*lines, f"return {self.result}"]]
         used = "\n".join(lines)
         constants = [f"{name} = {_constant(x, most)}" for name, x in self.out.constants.items() if name in used]
         imports = ["import base64"] if any("b64decode" in c for c in constants) else []
-        mathematics = sorted(n for n in FUNCTIONS if n in vars(math) and re.search(rf"\b{n}\(", used))
-        if mathematics and isinstance(self.body, Scalars):
+        kernel = self.body.text if isinstance(self.body, Kernel) else ""
+        mathematics = sorted(n for n in FUNCTIONS if n in vars(math) and re.search(rf"\b{n}\(", kernel or used))
+        mathematics += ["nan"] * ("else nan" in kernel)
+        if mathematics and not isinstance(self.body, Arrays):
             imports.append(f"from math import {', '.join(mathematics)}")
-        imports += ["import numpy as np"] if "np." in "".join([used, *constants]) else []
+        imports += ["import numpy as np"] if "np." in "".join([used, kernel, *constants]) else []
+        imports += ["from numba import njit"] * bool(kernel)
+        kernel = kernel and f'\n@njit(error_model="numpy")\n{kernel.rstrip()}'
         head = [self._head()]
         if most is None:
             made_for = [_kind(n, x) for n, x in self.arguments]
             head.append(f'"""Generated by dualdiff, for {", ".join(made_for) or "no arguments"}."""')
-        parts = ["\n".join(imports), "\n".join(constants), "\n    ".join([*head, *lines]) + "\n"]
+        parts = ["\n".join(imports), "\n".join(constants), kernel, "\n    ".join([*head, *lines]) + "\n"]
         *before, function = [p for p in parts if p]
         return "\n\n".join(before) + "\n\n\n" * bool(before) + function
 

@@ -25,6 +25,7 @@ OURS = {
     "dualdiff reverse": ", reverse mode",
     "dualdiff compiled": ", compiled",
     "dualdiff compiled reverse": ", compiled, reverse mode",
+    "dualdiff numba": ", compiled, numba",
 }
 DENSE = 5000  # inputs up to which a tool that stores all partial derivatives of every element is asked
 
@@ -113,11 +114,16 @@ def dualdiff_compiled_reverse() -> Tool:
     return _compiled(dualdiff_reverse(), "dualdiff compiled reverse")
 
 
-def _compiled(tool: Tool, name: str) -> Tool:
+def dualdiff_numba() -> Tool:
+    """The programs as machine code."""
+    return _compiled(dualdiff(), "dualdiff numba", backend="numba")
+
+
+def _compiled(tool: Tool, name: str, **options: Any) -> Tool:
     import dualdiff as dd
 
     def compiled(transform: Transform) -> Transform:
-        return lambda *args: dd.compile(transform(*args))
+        return lambda *args: dd.compile(transform(*args), **options)
 
     return Tool(name, "", np, {kind: compiled(t) for kind, t in tool.transforms.items() if kind != "record"})
 
@@ -308,6 +314,7 @@ TOOLS: dict[str, list[Callable[[], Tool]]] = {
     "dualpy": [dualpy],
     "fastdual": [fastdual],
     "jax": [jax_eager, jax_jit],
+    "numba": [dualdiff_numba],
     "scipy": [scipy_differences],
     "sparsejac": [_from("sparsejac")],
     "torch": [torch],

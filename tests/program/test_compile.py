@@ -31,6 +31,11 @@ def test_gradient(mode: str, n: int) -> None:
     np.testing.assert_allclose(served(compiled, x + 0.2), g(x + 0.2), rtol=1e-12)
 
 
+def test_function_named_as_one_of_math() -> None:
+    compiled = ready(np.sin, (1.0,), (2.0,))
+    assert served(compiled, 0.5) == np.sin(0.5)
+
+
 def test_transforms_of_all_kinds() -> None:
     A = np.array([[2.0, 1.0], [0.5, 3.0]])
 
