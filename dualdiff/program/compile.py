@@ -202,7 +202,8 @@ class Compiled:
             log, _, _ = self._written(Log(program.surroundings.shared), parts_of((args, kwargs))[0], args, kwargs)
         except Exception:
             return ""
-        for a, b in zip(program.body.program.log.steps, log.steps):
+        steps = () if isinstance(program.body, Kernel) else program.body.program.log.steps
+        for a, b in zip(steps, log.steps):
             if repr((a.function, a.args, a.kwargs)) != repr((b.function, b.args, b.kwargs)):
                 name = b.args[1] if b.function is method else getattr(b.function, "__name__", "a step")
                 return f": {name}{b.line} has other operands"
