@@ -107,7 +107,7 @@ def _reached(f: Any, bound: list[Any]) -> Iterator[Any]:
 def _next(x: Any) -> Iterator[tuple[Callable[[], Any] | None, Any]]:
     """What an object leads to, with how to look it up again where that may change."""
     module = x.__globals__.get("__name__") if isinstance(x, types.FunctionType) else type(x).__module__
-    if str(module).startswith("dualdiff."):  # our transforms and rules see to theirs
+    if str(module).startswith(("dualdiff.", "numba.")):  # our transforms and rules see to theirs; machine code asks none
         return
     if isinstance(x, types.FunctionType):
         yield from _of_function(x)
@@ -124,7 +124,8 @@ def _next(x: Any) -> Iterator[tuple[Callable[[], Any] | None, Any]]:
             yield from ((None, v) for name, v in vars(x).items() if name not in _GENERATED)
             yield from ((None, v) for v in x.__bases__)
     elif not isinstance(x, types.ModuleType):
-        mine = getattr(x, "__dict__", None) or {}
+        mine = getattr(x, "__dict__", None)
+        mine = mine if isinstance(mine, dict) else {}  # a wrapper's `__getattr__` may answer anything
         slots = [name for kind in type(x).__mro__ for name in getattr(kind, "__slots__", ()) if hasattr(x, name)]
         if own(type(x)):
             yield None, type(x)
