@@ -107,7 +107,7 @@ def _reached(f: Any, bound: list[Any]) -> Iterator[Any]:
 def _next(x: Any) -> Iterator[tuple[Callable[[], Any] | None, Any]]:
     """What an object leads to, with how to look it up again where that may change."""
     module = x.__globals__.get("__name__") if isinstance(x, types.FunctionType) else type(x).__module__
-    if str(module).startswith(("dualdiff.", "numba.")):  # our transforms and rules see to theirs; machine code asks none
+    if str(module).startswith(("dualdiff.", "numba.")):  # our rules see to theirs; machine code asks none
         return
     if isinstance(x, types.FunctionType):
         yield from _of_function(x)
