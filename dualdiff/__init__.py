@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .check.coverage import coverage
+from .check.kinks import find_kinks
 from .core.dual import Dual, DualArray, maximum, minimum, relu, value
 from .core.errors import (
     DualdiffError,
@@ -28,7 +29,6 @@ from .transforms.forward import (
     value_and_gradient,
     value_and_jacobian,
 )
-from .transforms.kinks import find_kinks
 from .transforms.reverse import vjp
 from .transforms.root import define_root
 from .transforms.taylor import taylor

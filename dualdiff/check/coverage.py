@@ -73,11 +73,21 @@ class Coverage(list[Row]):
         """How many functions there are of each kind."""
         return dict(Counter(row.kind for row in self))
 
-    def __str__(self) -> str:
+    def table(self) -> Table:
+        """How many functions of each package there are of each kind."""
         counts = Counter((_package(row.function), row.kind) for row in self)
         packages = dict.fromkeys(package for package, _ in counts)
-        table = [[package, *(str(counts[package, kind]) for kind in KINDS)] for package in packages]
-        lines = Table(["functions of", *KINDS], table).lines()
+        rows = [[package, *(str(counts[package, kind]) for kind in KINDS)] for package in packages]
+        return Table(["functions of", *KINDS], rows, notes=["print(...) shows the functions, and why."])
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def __str__(self) -> str:
+        lines = self.table()._replace(notes=()).lines()
         for kind, title in KINDS.items():
             lines += ["", f"{title} ({self.counts().get(kind, 0)})"]
             for note in sorted({row.note for row in self if row.kind == kind}):

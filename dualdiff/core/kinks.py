@@ -56,11 +56,15 @@ class NonsmoothPoint(NamedTuple):
     distance: float  # what vanishes at the kink, with its sign: x for abs, x - y for maximum, ...
     operands: tuple[Any, ...]  # their values at this element
 
-    def __str__(self) -> str:
+    def cells(self) -> list[str]:
+        """The user's line, the primitive with its operands, the kind, and the distance."""
         at = f"[{', '.join(map(str, self.element))}]" if self.element else ""
         values = ", ".join(f"{v:.6g}" for v in self.operands)
         where = place(self.file, self.line) if "ipykernel_" in self.file else f"{self.file}:{self.line}"
-        return f"{where}  {self.primitive}({values}){at}  {self.kind} at distance {self.distance:.6g}"
+        return [where, f"{self.primitive}({values}){at}", self.kind, f"{self.distance:.6g}"]
+
+    def __str__(self) -> str:
+        return "{}  {}  {} at distance {}".format(*self.cells())
 
 
 class Compared(NamedTuple):

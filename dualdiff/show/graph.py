@@ -18,6 +18,7 @@ from .rows import Row, Rows, factor
 from .text import cell
 
 DRAWN = 60  # nodes that are laid out here; Graphviz is for more
+PAGE = 1000  # pixels; a graph that would be wider from left to right is laid out from top to bottom
 DIGITS = 4
 
 # ---------------------------------------------------------------- graphs as text
@@ -62,7 +63,7 @@ def mermaid(trace: Rows) -> str:
         marks = {"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "#96;"}
         return '"' + "".join(marks.get(c, c) for c in text) + '"'
 
-    lines = ["flowchart LR"]
+    lines = [f"flowchart {'TB' if is_wide(trace) else 'LR'}"]
     for k, row in enumerate(trace.rows):
         text = "<br>".join(quoted(line)[1:-1] for line in caption(trace, row))
         lines.append(f'    n{k}["{text}"]' if row.operands else f'    n{k}(["{text}"])')
@@ -76,7 +77,7 @@ def dot(trace: Rows) -> str:
         return '"' + "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
 
     node, edge = 'node [shape=box, style=rounded, fontname="sans-serif"]', 'edge [fontname="sans-serif"]'
-    lines = ["digraph {", "    rankdir=LR", f"    {node}", f"    {edge}"]
+    lines = ["digraph {", f"    rankdir={'TB' if is_wide(trace) else 'LR'}", f"    {node}", f"    {edge}"]
     lines += [f"    n{k} [label={quoted(*caption(trace, row))}]" for k, row in enumerate(trace.rows)]
     lines += [f"    n{e.source} -> n{e.target} [label={quoted(e.text)}]" for e in edges(trace)]
     return "\n".join([*lines, "}"]) + "\n"
@@ -89,8 +90,20 @@ ROOM = 26  # between nodes of a layer
 INK, FORWARD, REVERSE, LOCAL, GREY = "#1a1a1a", "#2464c4", "#c8321f", "#7a4fb0", "#808080"  # on light and dark pages
 
 
+class Picture(str):
+    """A picture as SVG text, which notebooks show drawn."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"<picture of {len(self):,} characters of SVG: print it into a file, or show it in a notebook>"
+
+
 class Box:
-    """A node, or a point where an edge passes a layer; x, y is its centre."""
+    """A node, or a point where an edge passes a layer; x, y is its centre, as if layers went from left to right."""
 
     def __init__(self, layer: int, width: float, height: float) -> None:
         self.layer, self.width, self.height = layer, width, height
@@ -98,14 +111,18 @@ class Box:
         self.before: list[Box] = []
         self.after: list[Box] = []
 
+    def flip(self) -> None:
+        """Swap the directions along and across the layers."""
+        self.x, self.y, self.width, self.height = self.y, self.x, self.height, self.width
 
-def svg(trace: Rows) -> str:
+
+def svg(trace: Rows) -> Picture:
     if len(trace.rows) <= DRAWN:
         return _drawn(trace)
     try:
         import graphviz  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-        return str(graphviz.Source(dot(trace)).pipe(format="svg", encoding="utf-8"))
+        return Picture(graphviz.Source(dot(trace)).pipe(format="svg", encoding="utf-8"))
     except (ImportError, OSError, RuntimeError) as error:
         raise ValueError(
             f"svg: a graph of {len(trace.rows)} nodes is more than the {DRAWN} that are drawn without Graphviz, which "
@@ -118,17 +135,30 @@ def width_of(text: str, size: float = SIZE) -> float:
     return size * sum(0.36 if c in "ijl.,'|()[] " else 0.85 if c in "mwMW@→←↓↑" else 0.59 for c in text)
 
 
-def _drawn(trace: Rows) -> str:
-    links, captions = edges(trace), [caption(trace, row) for row in trace.rows]
+def is_wide(trace: Rows) -> bool:
+    """Whether layers side by side take more than a page, and one below the other less."""
+    layers: dict[int, list[Box]] = {}
+    for b in _boxes(edges(trace), [caption(trace, row) for row in trace.rows]):
+        layers.setdefault(b.layer, []).append(b)
+    width = sum(max(b.width for b in layer) + 60 for layer in layers.values())
+    return width > max(PAGE, *[sum(b.width + ROOM for b in layer) for layer in layers.values()])
+
+
+def _drawn(trace: Rows) -> Picture:
+    links, captions, down = edges(trace), [caption(trace, row) for row in trace.rows], is_wide(trace)
     boxes = _boxes(links, captions)
+    for b in boxes if down else []:
+        b.flip()
     layers: list[list[Box]] = [[] for _ in range(1 + max(b.layer for b in boxes))]
     for b in boxes:
         layers[b.layer].append(b)
     paths = [_path(boxes[e.source], boxes[e.target], layers) for e in links]
     _arrange(layers)
-    _spread(layers, boxes, links)
-    curves = _curves(paths)
+    _spread(layers, boxes, links, down)
+    curves = _curves(paths, down)
     placed = [b for layer in layers for b in layer]
+    for b in placed if down else []:
+        b.flip()
     inks = [GREY, *([FORWARD] if trace.directions else []), REVERSE, LOCAL]
     foot = [f'<tspan dx="18" fill="{ink}">{escape(part)}</tspan>' for part, ink in zip(legend(trace), inks)]
     width = max(max(b.x + b.width / 2 for b in placed), sum(width_of(part) + 20 for part in legend(trace))) + MARGIN
@@ -146,7 +176,7 @@ def _drawn(trace: Rows) -> str:
         f'<text y="{height - 12:.0f}" font-size="12">{"".join(foot)}</text>',
         "</svg>",
     ]
-    return "\n".join(parts) + "\n"
+    return Picture("\n".join(parts) + "\n")
 
 
 def _boxes(links: list[Edge], captions: list[list[str]]) -> list[Box]:
@@ -159,13 +189,13 @@ def _boxes(links: list[Edge], captions: list[list[str]]) -> list[Box]:
     return boxes
 
 
-def _spread(layers: list[list[Box]], boxes: list[Box], links: list[Edge]) -> None:
+def _spread(layers: list[list[Box]], boxes: list[Box], links: list[Edge], down: bool) -> None:
     """Move the layers apart, so that there is room for edges and labels, and all of it to the top margin."""
     top = min(b.y - b.height / 2 for layer in layers for b in layer) - MARGIN
     x = float(MARGIN)
     for k, layer in enumerate(layers):
         gap = min(48 + 6.0 * sum(len(b.before) for b in layer), 240)
-        gap = max([gap, *[width_of(e.text) + 56 for e in links if boxes[e.target].layer == k]])
+        gap = max([gap, *[0 if down else width_of(e.text) + 56 for e in links if boxes[e.target].layer == k]])
         width = max(b.width for b in layer)
         x += (gap if k else 0) + width
         for b in layer:
@@ -243,37 +273,39 @@ def _stack(boxes: list[Box], top: float) -> None:
         top += b.height + ROOM
 
 
-Curve = list[tuple[float, float, float, float]]  # pieces from (x0, y0) to (x1, y1), level at both ends
+Curve = list[Any]  # Bezier pieces of four points each, level at both ends
 
 
-def _curves(paths: list[list[Box]]) -> list[Curve]:
+def _curves(paths: list[list[Box]], down: bool) -> list[Curve]:
     curves = []
     for path in paths:
         curve: Curve = []
         for k, (a, b) in enumerate(pairwise(path)):
             if k:
-                curve.append((a.x - a.width / 2, a.y, a.x + a.width / 2, a.y))
-            y0, y1 = _port(a, b, a.after), _port(b, a, b.before)
-            curve.append((a.x + a.width / 2, y0, b.x - b.width / 2, y1))
+                curve.append(_piece(a.x - a.width / 2, a.y, a.x + a.width / 2, a.y, down))
+            y0, y1 = _port(a, b, a.after, down), _port(b, a, b.before, down)
+            curve.append(_piece(a.x + a.width / 2, y0, b.x - b.width / 2, y1, down))
         curves.append(curve)
     return curves
 
 
-def _port(at: Box, other: Box, others: list[Box]) -> float:
-    """The height at which an edge meets a node, so that several do not meet in a point."""
+def _piece(x0: float, y0: float, x1: float, y1: float, down: bool) -> Any:
+    m = (x0 + x1) / 2
+    return np.array([(x0, y0), (m, y0), (m, y1), (x1, y1)])[:, :: -1 if down else 1]
+
+
+def _port(at: Box, other: Box, others: list[Box], down: bool) -> float:
+    """Where across an edge meets a node, so that several do not meet in a point."""
     if len(others) < 2:
         return at.y
     others = sorted(others, key=lambda b: b.y)
-    apart = min(16.0, (at.height - 16) / (len(others) - 1))
+    apart = min(48.0 if down else 16.0, (at.height - 16) / (len(others) - 1))
     return at.y + (others.index(other) - (len(others) - 1) / 2) * apart
 
 
 def _d(curve: Curve) -> str:
-    text = f"M{curve[0][0]:.1f} {curve[0][1]:.1f}"
-    for x0, y0, x1, y1 in curve:
-        m = (x0 + x1) / 2
-        text += f"L{x1:.1f} {y1:.1f}" if y0 == y1 else f"C{m:.1f} {y0:.1f} {m:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-    return text
+    x, y = curve[0][0]
+    return f"M{x:.1f} {y:.1f}" + "".join("C" + " ".join(f"{z:.1f}" for z in p[1:].flat) for p in curve)
 
 
 def _nodes(trace: Rows, boxes: list[Box], captions: list[list[str]]) -> Iterator[str]:
@@ -316,9 +348,8 @@ def _labels(links: list[Edge], curves: list[Curve], boxes: list[Box]) -> Iterato
         yield f'<text x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle" fill="{LOCAL}">{escape(e.text)}</text>'
 
 
-def _spot(piece: tuple[float, float, float, float], s: float) -> tuple[float, float]:
-    """A point of the Bezier curve of `_d`."""
-    x0, y0, x1, y1 = piece
-    m, r = (x0 + x1) / 2, 1 - s
-    x = r**3 * x0 + 3 * r * r * s * m + 3 * r * s * s * m + s**3 * x1
-    return x, (r**3 + 3 * r * r * s) * y0 + (3 * r * s * s + s**3) * y1
+def _spot(piece: Any, s: float) -> tuple[float, float]:
+    """A point of a Bezier curve."""
+    r = 1 - s
+    x, y = np.array([r**3, 3 * r * r * s, 3 * r * s * s, s**3]) @ piece
+    return float(x), float(y)

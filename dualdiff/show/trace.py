@@ -57,8 +57,7 @@ class Trace(Rows):
     def __str__(self) -> str:
         return self.text()
 
-    def __repr__(self) -> str:
-        return f"<Trace of {', '.join(self.results)}: {len(self.rows)} rows>"
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """One table, for notebooks: values and tangents to be read downwards, adjoints upwards."""
@@ -78,8 +77,8 @@ class Trace(Rows):
         """The computational graph in the DOT language of Graphviz."""
         return graph.dot(self)
 
-    def svg(self) -> str:
-        """The computational graph as a picture, for slides and pages.
+    def svg(self) -> graph.Picture:
+        """The computational graph as a picture, for slides and pages: SVG text, which notebooks show drawn.
 
         Raises
         ------
@@ -87,6 +86,18 @@ class Trace(Rows):
             If the graph is too large to be laid out here and the graphviz package is missing.
         """
         return graph.svg(self)
+
+    @property
+    def graph(self) -> graph.Picture:
+        """`svg()`: in a notebook, `dd.trace(f, x).graph` shows the picture."""
+        return self.svg()
+
+    def _repr_svg_(self) -> str | None:
+        """For pages that rather show a picture than a table; None if the graph is too large."""
+        try:
+            return self.svg()
+        except ValueError:
+            return None
 
 
 # ---------------------------------------------------------------- the trace
@@ -111,7 +122,8 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
     Returns
     -------
     Trace
-        Prints as a table, in notebooks too; `.rows` are its rows, `.mermaid()`, `.dot()`, `.svg()` the graph.
+        Prints as a table, in notebooks too; `.rows` are its rows, `.graph` is the picture of the computational graph,
+        also as `.svg()`, `.mermaid()`, `.dot()`.
 
     Raises
     ------

@@ -68,6 +68,9 @@ class Series(Structured):
         else:
             self.complete()
 
+    def __repr__(self) -> str:
+        return f"<Taylor series to order {self.jets.order}>"
+
     def __getitem__(self, k: int) -> Any:
         """Coefficient k."""
         while len(self.known) < k:

@@ -45,6 +45,9 @@ class Recorded(Structured):
         for name, x in kept.items():
             setattr(self, name, x)
 
+    def __repr__(self) -> str:
+        return "<recorded for reverse mode>"
+
     def __reduce__(self) -> Any:
         raise tangent_loss(
             "pickling a number in reverse mode, or sending it to another process,", "use mode='forward', or copy.copy"

@@ -93,6 +93,7 @@ def test_what_would_lose_a_tangent_raises(f: Any) -> None:
 def test_the_table_prints() -> None:
     table = coverage()
     text = str(table)
+    assert repr(table).startswith("functions of  ") and len(repr(table).splitlines()) < 25 < len(text.splitlines())
     for title in KINDS.values():
         assert title in text
     assert "np.sin " in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import sys
 import threading
 import warnings
@@ -456,3 +458,26 @@ def test_several_quantiles_of_several_rows_are_reported() -> None:
     with dd.kinks("warn"), pytest.warns(dd.KinkWarning, match=r"quantile\(0.5\) is at a kink, element \[1, 0\] and 1"):
         tangent = dd.jvp(lambda q: np.quantile(a, q, axis=1), (q,), (np.ones(2),))[1]
     np.testing.assert_array_equal(tangent, [[2.0, 2.0], [3.0, 5.0]])
+
+
+def test_found_kinks_print_as_a_table() -> None:
+    found = dd.find_kinks(lambda x: np.sum(np.abs(x)), np.array([1.0, 0.0]))
+    assert isinstance(found, list) and [*repr(found).split()[:4]] == ["where", "primitive", "kind", "distance"]
+    assert re.search(r"test_kinks.py:\d+  np.absolute\(0\)\[1\]  kink         0$", repr(found))
+    assert "<table" in found._repr_html_() and repr(dd.find_kinks(np.sin, 0.0)) == "no kinks"
+
+
+@pytest.mark.parametrize("run", [
+    lambda f: dd.gradient(f, mode="reverse")(2.0), lambda f: dd.taylor(f, 2.0, 3), lambda f: dd.derivative(f)(2.0),
+    lambda f: dd.jacobian(f, sparse=True)(np.full(40, 2.0)), lambda f: dd.gradient(f, mode="reverse")(np.full(3, 2.0)),
+])  # fmt: skip
+def test_a_number_printed_inside_f_shows_its_value_and_what_it_is(run: Callable[..., Any]) -> None:
+    seen = []
+
+    def f(x: Any) -> Any:
+        seen.extend([repr(x), str(x), f"{x}", repr(x[0]) if np.ndim(x) else ""])
+        return np.sum(x * x)
+
+    with contextlib.suppress(dd.DualdiffError):
+        run(f)
+    assert all(text.startswith("Dual(") and "2." in text and " at 0x" not in text for text in seen if text)

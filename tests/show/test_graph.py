@@ -97,3 +97,22 @@ def test_large_graphs_are_left_to_graphviz(monkeypatch: pytest.MonkeyPatch) -> N
     fake.Source = lambda text: types.SimpleNamespace(pipe=lambda format, encoding: f"<{format}>{text}")  # type: ignore
     monkeypatch.setitem(sys.modules, "graphviz", fake)
     assert made.svg() == "<svg>" + made.dot()
+
+
+def test_wide_graphs_are_laid_out_top_down() -> None:
+    def deep(x):  # type: ignore[no-untyped-def]
+        for k in range(8):
+            x = np.sin(x) * x + k
+        return x
+
+    for made, is_wide in (dd.trace(deep, 1.0), True), (GRAPHS[0], False), (dd.trace(np.prod, np.arange(60.0)), False):
+        size = ET.fromstring(made.svg()).attrib
+        assert (float(size["width"]) < float(size["height"])) >= is_wide
+        assert float(size["width"]) <= 1000 and made.mermaid().startswith(f"flowchart {'TB' if is_wide else 'LR'}")
+        assert ("rankdir=TB" in made.dot()) == is_wide
+
+
+def test_notebooks_show_the_picture_of_a_graph() -> None:
+    picture = GRAPHS[0].graph
+    assert picture == picture._repr_svg_() == GRAPHS[0]._repr_svg_() == GRAPHS[0].svg()
+    assert len(repr(picture)) < 100

@@ -11,9 +11,23 @@ from ..core.kinks import STATE, NonsmoothPoint, within
 from ..core.values import plain, shape_of
 from ..run.call import Call
 from ..run.checks import check_function
+from ..show.text import Table
 
 
-def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[NonsmoothPoint]:
+class Kinks(list[NonsmoothPoint]):
+    """The points, which print as a table."""
+
+    def table(self) -> Table:
+        return Table(["where", "primitive", "kind", "distance"], [p.cells() for p in self], "<<<>")
+
+    def __repr__(self) -> str:
+        return str(self.table()) if self else "no kinks"
+
+    def _repr_html_(self) -> str:
+        return self.table().html() if self else "no kinks"
+
+
+def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> Kinks:
     """The points, met on the way to f(x), where a primitive is not smooth, in the order in which they are met.
 
     Parameters
@@ -25,10 +39,10 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[Nonsmo
 
     Returns
     -------
-    list of NonsmoothPoint
-        Kinks; jumps (`sign`, `floor`, `//`, ...); branches (comparisons); and, where met exactly, singular points,
-        whose slope is inf or NaN: a tangent of exactly 0 hides there what the derivative is, as in `(x**3)**(1/3)` at
-        0. `int(x)`, `round(x)`, `math.floor(x)`, `argmax` and the like can't be seen.
+    Kinks
+        A list of `NonsmoothPoint` that prints as a table: kinks; jumps (`sign`, `floor`, `//`, ...); branches
+        (comparisons); and, where met exactly, singular points, whose slope is inf or NaN: a tangent of exactly 0 hides
+        there what the derivative is, as in `(x**3)**(1/3)` at 0. `int(x)`, `round(x)`, `math.floor(x)`, `argmax` and the like can't be seen.
 
     Raises
     ------
@@ -55,4 +69,4 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> list[Nonsmo
         state: Any = STATE.get()
         call = Attempt("find_kinks", f, 0, (x,), {})
         call.run([np.ones(shape_of(x), plain(x).dtype) if shape_of(x) else type(plain(x))(1) for x in call.leaves])
-        return list(state.points)
+        return Kinks(state.points)
