@@ -42,7 +42,8 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> Kinks:
     Kinks
         A list of `NonsmoothPoint` that prints as a table: kinks; jumps (`sign`, `floor`, `//`, ...); branches
         (comparisons); and, where met exactly, singular points, whose slope is inf or NaN: a tangent of exactly 0 hides
-        there what the derivative is, as in `(x**3)**(1/3)` at 0. `int(x)`, `round(x)`, `math.floor(x)`, `argmax` and the like can't be seen.
+        there what the derivative is, as in `(x**3)**(1/3)` at 0. `int(x)`,
+        `round(x)`, `math.floor(x)`, `argmax` and the like can't be seen.
 
     Raises
     ------
