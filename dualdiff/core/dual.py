@@ -228,6 +228,11 @@ class Dual(Methods, Number, role="scalar"):
         instead = "use np.sin(x), np.zeros_like(x), np.zeros(n, like=x), or dd.value(x) where the derivative may go"
         raise note(self, tangent_loss(what, instead))
 
+    def __xor__(self, other: Any) -> Any:
+        raise note(self, engine.refused(np.bitwise_xor))
+
+    __rxor__ = __xor__
+
     def __complex__(self) -> complex:
         instead = "write x + 0j, or complex(dd.value(x)) where the derivative may go"
         raise note(self, tangent_loss("complex(x)", instead))

@@ -143,6 +143,8 @@ def tangent_loss(what: str, instead: str = "") -> TangentLossError:
 
 def no_rule(name: str, at: str, why: str) -> str:
     """What to say of a function that knows no numbers with tangents."""
+    if name.startswith("pandas."):
+        return f"{name} (at {at}): a Series or DataFrame can't hold numbers with tangents; use s.to_numpy()"
     return (
         f"{name} (at {at}) of a number with a tangent: it has no derivative rule ({why}); dd.define_rule gives it one, "
         "dd.define_root one to what solves equations, NumPy's functions have theirs, and dd.value(x) is for where the "

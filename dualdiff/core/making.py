@@ -112,7 +112,13 @@ def numeric(x: Any, what: str) -> Any:
         raise TypeError(f"{what} is a masked array, whose mask would be lost: pass x.filled(...) or x.compressed()")
     if isinstance(x, np.matrix):
         raise TypeError(f"{what} is an np.matrix, whose * is another product: use np.asarray(...) and @")
-    a = x if is_array(x) and speaks_both(x) else to_array(x)
+    if is_array(x) and speaks_both(x):
+        a = x
+    elif hasattr(x, "to_numpy"):
+        package = kind.__module__.partition(".")[0]
+        raise TypeError(f"{what} is a {package} {kind.__name__}: pass its numbers, x.to_numpy()")
+    else:
+        a = to_array(x)
     if isinstance(a, np.ndarray) and type(a) is not np.ndarray:
         if computes(type(a)):
             raise NotDifferentiableError(

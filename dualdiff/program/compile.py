@@ -101,8 +101,9 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
         return sin(x) + cos(x) * x
     """
     check_function("compile", g, "compile(jacobian(f))")
-    if backend not in ("numpy", "numba"):
-        raise ValueError(f'compile: backend is "numpy" or "numba", not {backend!r}')
+    if not isinstance(backend, str) or backend not in ("numpy", "numba"):
+        meant = "" if isinstance(backend, str) else "; did you mean dd.compile(g)(x)?"
+        raise ValueError(f'compile: backend is "numpy" or "numba", not {backend!r}{meant}')
     if backend == "numba" and importlib.util.find_spec("numba") is None:
         raise ImportError("compile: backend=\"numba\" needs Numba: pip install 'dualdiff[numba]'")
     return Compiled(g, backend)

@@ -33,5 +33,6 @@ _integers = "it is a function of integers, which have no derivative"
 REFUSED.update(dict.fromkeys([np.histogram2d, np.histogramdd], _counts))
 REFUSED.update(dict.fromkeys([np.save, np.savez, np.savez_compressed, np.savetxt], "a file keeps no derivative"))
 REFUSED.update(dict.fromkeys([np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.bitwise_count], _bits))
+REFUSED[np.bitwise_xor] = "x ^ y is about the bits of integers; a power is written x**y"
 REFUSED.update(dict.fromkeys([np.packbits, np.unpackbits], _bits))
 REFUSED.update(dict.fromkeys([np.left_shift, np.right_shift, np.gcd, np.lcm], _integers))

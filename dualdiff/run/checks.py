@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +14,46 @@ from ..core.pytree import flatten_as
 from ..core.values import is_complex, shape_of
 
 Argnums = int | tuple[int, ...]
+_STAR, _BEFORE, _EITHER = inspect.CO_VARARGS, inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def check_function(name: str, f: Any, usage: str = "", what: str = "the first argument") -> None:
     if not callable(f):
         how = f"; write {usage}" if usage else ""
         raise TypeError(f"{name}: {what} must be a function, not {type(f).__name__}{how}")
+
+
+def check_argnums(name: str, f: Any, argnums: Any) -> None:
+    """What can be said of `argnums` before f is called; the usual 0 costs nothing."""
+    code = getattr(f, "__code__", None)
+    if (
+        code is not None
+        and code.co_kwonlyargcount
+        and not (code.co_argcount or code.co_flags & _STAR or f.__kwdefaults__)
+    ):
+        x = code.co_varnames[0]
+        raise TypeError(f"{name}: f takes keywords only; write dd.{name}(lambda {x}: f({x}={x}))({x})")
+    if type(argnums) is int and argnums == 0:
+        return
+    meant = f"; did you mean dd.{name}(f)({argnums if isinstance(argnums, int | float) else 'x'})?"
+    numbers = as_ints(name, argnums, meant)
+    try:
+        kinds = [p.kind for p in inspect.signature(f, follow_wrapped=False).parameters.values()]
+    except (TypeError, ValueError):  # some functions written in C don't tell
+        return
+    count = sum(kind in (_BEFORE, _EITHER) for kind in kinds)
+    if inspect.Parameter.VAR_POSITIONAL not in kinds and any(not -count <= k < count for k in numbers):
+        takes = f"f takes {count} positional argument{'s' * (count != 1)}"
+        raise ValueError(f"{name}: argnums={argnums!r}, but {takes}{meant if isinstance(argnums, int) else ''}")
+
+
+def as_ints(name: str, argnums: Any, meant: str = "") -> tuple[int, ...]:
+    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
+    try:
+        return tuple(operator.index(k) for k in wanted)
+    except TypeError:
+        given = repr(argnums) if np.size(argnums) == 1 else f"of type {type(argnums).__name__}"
+        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, not {given}{meant}") from None
 
 
 def check_order(name: str, order: Any) -> int:
@@ -32,16 +67,12 @@ def positions(name: str, argnums: Argnums, count: int) -> tuple[int, ...]:
     """`argnums` as positions from 0 on among so many arguments."""
     if type(argnums) is int and 0 <= argnums < count:
         return (argnums,)
-    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
-    try:
-        numbers = tuple(operator.index(k) for k in wanted)
-    except TypeError:
-        raise TypeError(f"{name}: argnums must be an int or a tuple of ints, not {argnums!r}") from None
+    numbers = as_ints(name, argnums)
     for k in numbers:
         if not -count <= k < count:
             raise ValueError(
                 f"{name}: argnums={argnums!r}, but f was called with {count} positional argument{'s' * (count != 1)}; "
-                "what is to be differentiated must be passed by position"
+                f"what is to be differentiated must be passed by position, as in dd.{name}(lambda x: f(x=x))(x)"
             )
     numbers = tuple(k % count for k in numbers)
     if len(set(numbers)) < len(numbers):

@@ -24,7 +24,7 @@ from ..run.call import (
     tangents_or_zeros,
     with_directions,
 )
-from ..run.checks import Argnums, check_function, check_order, fitting
+from ..run.checks import Argnums, check_argnums, check_function, check_order, fitting
 from ..run.executors import check_executor
 from ..run.foreign import foreign
 from ..run.questions import Found, question
@@ -53,15 +53,16 @@ def transformed(name: str, f: Function, argnums: Argnums, compute: Callable[[Cal
 
     called = f if hasattr(f, "__code__") else getattr(f, "__call__", None)  # noqa: B004 - an object's own method
     slots = getattr(getattr(called, "__code__", None), "co_argcount", 0) - hasattr(called, "__self__")
-    return _named(f, {1: one, 2: two, 3: three}.get(slots, any_number), name)
+    return _named(f, {1: one, 2: two, 3: three}.get(slots, any_number), name, argnums)
 
 
 def _given(*args: Any) -> list[Any]:
     return [x for x in args if x is not _NOTHING]
 
 
-def _named(f: Function, made: Function, name: str) -> Function:
+def _named(f: Function, made: Function, name: str, argnums: Argnums) -> Function:
     check_function(name, f, f"{name}(f)(x)")
+    check_argnums(name, f, argnums)
     try:
         return functools.wraps(f)(made)
     except (AttributeError, TypeError):  # a callable without a name to take over
@@ -179,7 +180,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
 
         return transformed("derivative", f, argnums, compute)
 
-    if isinstance(argnums, bool | tuple) or argnums != 0:
+    if type(argnums) is not int or argnums != 0:
         return transformed("derivative", f, argnums, lambda call: _derivative(call)[1])
 
     careful = foreign()
@@ -219,7 +220,7 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
             return rebuild(tangents_or_zeros(values, ts))
         return in_general(*_given(x, *more), **kwargs)
 
-    return _named(f, differentiated, "derivative")
+    return _named(f, differentiated, "derivative", argnums)
 
 
 def _derivative(call: Call) -> tuple[Any, Any]:
