@@ -104,13 +104,14 @@ def _package(function: str) -> str:
 def coverage() -> Coverage:
     """Which NumPy and, where SciPy is installed, SciPy functions are differentiable, zero, or refused and why.
 
-    Examples
-    --------
     >>> import dualdiff as dd
     >>> table = coverage()
     >>> [row for row in table if row.function in ("np.sin", "np.floor", "np.nextafter")]
     [Row(function='np.floor', kind='zero', note=''), Row(function='np.nextafter', kind='refused', ...),
     Row(function='np.sin', kind='differentiable', note='')]
+
+    Examples
+    --------
     >>> table.counts()["differentiable"] > 300
     True
     """

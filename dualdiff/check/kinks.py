@@ -30,6 +30,11 @@ class Kinks(list[NonsmoothPoint]):
 def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> Kinks:
     """The points, met on the way to f(x), where a primitive is not smooth, in the order in which they are met.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> [p] = dd.find_kinks(lambda x: np.maximum(x[0], x[1]) + np.abs(x[1]), [1.0, 1.25], tol=0.5)
+    >>> p.primitive, p.distance, p.operands
+    ('np.maximum', -0.25, (1.0, 1.25))
+
     Parameters
     ----------
     f : callable of one argument
@@ -49,13 +54,6 @@ def find_kinks(f: Callable[[Any], Any], x: Any, tol: float = 0.0) -> Kinks:
     ------
     ValueError
         If tol is negative or NaN.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> [p] = dd.find_kinks(lambda x: np.maximum(x[0], x[1]) + np.abs(x[1]), [1.0, 1.25], tol=0.5)
-    >>> p.primitive, p.distance, p.operands
-    ('np.maximum', -0.25, (1.0, 1.25))
     """
     if isinstance(tol, bool) or not isinstance(tol, float | int | np.number) or not tol >= 0:
         raise ValueError(f"find_kinks: tol must be a number >= 0, not {tol!r}")

@@ -90,6 +90,11 @@ _unary = UNARY.get
 class Dual(Methods, Number, role="scalar"):
     """A number and its tangent: the directional derivative that it carries through a computation.
 
+    >>> from dualdiff import Dual
+    >>> x = Dual(3.0, 1.0)
+    >>> x * x
+    Dual(9.0, 6.0)
+
     Parameters
     ----------
     value : number or array_like
@@ -111,10 +116,6 @@ class Dual(Methods, Number, role="scalar"):
 
     Examples
     --------
-    >>> from dualdiff import Dual
-    >>> x = Dual(3.0, 1.0)
-    >>> x * x
-    Dual(9.0, 6.0)
     >>> Dual([1.0, 2.0], [1.0, 0.0]) * x
     Dual(array([3., 6.]), array([4., 2.]))
     """
@@ -466,8 +467,6 @@ def _elements(x: Any, seen: Any) -> Any:
 def value(x: Any) -> Any:
     """x without its tangent: a constant from here on; the identity on plain numbers and arrays.
 
-    Examples
-    --------
     >>> import dualdiff as dd
     >>> dd.derivative(lambda x: x * dd.value(x))(3.0)
     3.0
@@ -483,15 +482,13 @@ minimum = np.minimum
 def relu(x: Any) -> Any:
     """max(x, 0) elementwise, with slope 0 at 0 as is the custom of the field.
 
-    Parameters
-    ----------
-    x : number, array_like or Dual
-
-    Examples
-    --------
     >>> import dualdiff as dd
     >>> dd.derivative(dd.relu)(0.0), dd.derivative(dd.relu)(2.0)
     (0.0, 1.0)
+
+    Parameters
+    ----------
+    x : number, array_like or Dual
     """
     if not isinstance(x, Dual):
         if hasattr(x, "relu"):  # a number of another kind, which knows how

@@ -105,6 +105,11 @@ def _count(change: int) -> None:
 def kinks(mode: str) -> contextlib.AbstractContextManager[None]:
     """What derivatives do at a kink, in a with statement; by threads and asynchronous tasks each for itself.
 
+    >>> import dualdiff as dd
+    >>> f = lambda x: dd.relu(x) - dd.relu(-x)
+    >>> dd.derivative(f)(0.0)
+    0.0
+
     Parameters
     ----------
     mode : {"subgradient", "lexicographic", "warn", "raise"}
@@ -130,10 +135,6 @@ def kinks(mode: str) -> contextlib.AbstractContextManager[None]:
 
     Examples
     --------
-    >>> import dualdiff as dd
-    >>> f = lambda x: dd.relu(x) - dd.relu(-x)
-    >>> dd.derivative(f)(0.0)
-    0.0
     >>> with dd.kinks("lexicographic"):
     ...     dd.derivative(f)(0.0)
     1.0

@@ -50,6 +50,11 @@ __all__ = ["Compiled", "compile"]
 def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
     """The function g, which may be made by transforms, as generated straight-line NumPy code.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> slope = dd.compile(dd.derivative(lambda x: x * np.sin(x)))
+    >>> slope(0.0), slope(1.0)
+    (0.0, 1.3817732906760363)
+
     The first call with arguments of new shapes or types runs g as it is, and once more on numbers that write down what
     is asked of them; what they wrote, freed of dead and repeated work, is printed as Python and compiled. Later calls
     run that program, after a look at what it was made for.
@@ -89,10 +94,6 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> slope = dd.compile(dd.derivative(lambda x: x * np.sin(x)))
-    >>> slope(0.0), slope(1.0)
-    (0.0, 1.3817732906760363)
     >>> print(slope.source)
     from math import cos, sin
     <BLANKLINE>

@@ -25,12 +25,9 @@ def check_function(name: str, f: Any, usage: str = "", what: str = "the first ar
 
 def check_argnums(name: str, f: Any, argnums: Any) -> None:
     """What can be said of `argnums` before f is called; the usual 0 costs nothing."""
-    code = getattr(f, "__code__", None)
-    if (
-        code is not None
-        and code.co_kwonlyargcount
-        and not (code.co_argcount or code.co_flags & _STAR or f.__kwdefaults__)
-    ):
+    code: Any = getattr(f, "__code__", None)
+    takes_any = code is None or code.co_argcount or code.co_flags & _STAR
+    if not takes_any and code.co_kwonlyargcount and not f.__kwdefaults__:
         x = code.co_varnames[0]
         raise TypeError(f"{name}: f takes keywords only; write dd.{name}(lambda {x}: f({x}={x}))({x})")
     if type(argnums) is int and argnums == 0:

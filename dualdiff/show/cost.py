@@ -128,6 +128,10 @@ def compare_cost(
 ) -> CostReport:
     """What the Jacobian of f at `args` costs in forward mode, in reverse mode and by finite differences.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.compare_cost(lambda x: np.sum(np.sin(x)), np.ones(100), seconds=0).best
+    'reverse'
+
     Passes, primitives, operations and bytes are counted in one recorded run of f and are the same every time; seconds
     are medians of measured runs. Stored bytes are what is alive at once if each value is freed after its last use: for
     forward mode values and tangents, for reverse mode what is kept for the transposes, and cotangents. The top of
@@ -159,12 +163,9 @@ def compare_cost(
     --------
     For n = 2 arguments forward mode takes 2 passes, for m = 1 result reverse mode 1:
 
-    >>> import numpy as np, dualdiff as dd
     >>> dd.compare_cost(lambda x, y: x * y + np.sin(x), 2.0, 3.0, seconds=0)
     The Jacobian of <lambda>: n = 2 arguments, m = 1 result, 3 primitives
     ...
-    >>> dd.compare_cost(lambda x: np.sum(np.sin(x)), np.ones(100), seconds=0).best
-    'reverse'
     """
     check_function("compare_cost", f, "compare_cost(f, x)")
     if not args:

@@ -106,6 +106,28 @@ class Trace(Rows):
 def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> Trace:
     """The evaluation trace of the textbooks: every step that f's result is computed by, with its derivatives.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.trace(lambda x1, x2: np.log(x1) + x1 * x2 - np.sin(x2), 2.0, 5.0)
+    forward ↓  operation      value │ d/dx1     d/dx2
+    ────────────────────────────────┼────────────────
+    x1         input              2 │     1         0
+    x2         input              5 │     0         1
+    v1         log(x1)     0.693147 │   0.5         0
+    v2         x1 × x2           10 │     5         2
+    v3         v1 + v2      10.6931 │   5.5         2
+    v4         sin(x2)    -0.958924 │     0  0.283662
+    v5 = y     v3 - v4      11.6521 │   5.5   1.71634
+    <BLANKLINE>
+    reverse ↑  adjoint │ = sum over the uses: adjoint there × local derivative
+    ───────────────────┼──────────────────────────────────────────────────────
+    v5 = y           1 │ the seed
+    v4              -1 │ v5: 1 × -1
+    v3               1 │ v5: 1 × 1
+    v2               1 │ v3: 1 × 1
+    v1               1 │ v3: 1 × 1
+    x2         1.71634 │ v2: 1 × 2 + v4: -1 × 0.283662
+    x1             5.5 │ v1: 1 × 0.5 + v2: 1 × 5
+
     Parameters
     ----------
     f : callable
@@ -136,30 +158,6 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
     Constants have no rows, nor have steps that the result does not depend on. Python's own max(y, z) compares values
     and returns one of the two: no step, but a direct edge from that one; np.maximum(y, z) is a row. Griewank and
     Walther, Evaluating Derivatives, ch. 1; Baydin et al. (2018), JMLR 18.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> print(dd.trace(lambda x1, x2: np.log(x1) + x1 * x2 - np.sin(x2), 2.0, 5.0))
-    forward ↓  operation      value │ d/dx1     d/dx2
-    ────────────────────────────────┼────────────────
-    x1         input              2 │     1         0
-    x2         input              5 │     0         1
-    v1         log(x1)     0.693147 │   0.5         0
-    v2         x1 × x2           10 │     5         2
-    v3         v1 + v2      10.6931 │   5.5         2
-    v4         sin(x2)    -0.958924 │     0  0.283662
-    v5 = y     v3 - v4      11.6521 │   5.5   1.71634
-    <BLANKLINE>
-    reverse ↑  adjoint │ = sum over the uses: adjoint there × local derivative
-    ───────────────────┼──────────────────────────────────────────────────────
-    v5 = y           1 │ the seed
-    v4              -1 │ v5: 1 × -1
-    v3               1 │ v5: 1 × 1
-    v2               1 │ v3: 1 × 1
-    v1               1 │ v3: 1 × 1
-    x2         1.71634 │ v2: 1 × 2 + v4: -1 × 0.283662
-    x1             5.5 │ v1: 1 × 0.5 + v2: 1 × 5
     """
     return traced(f, args, seed, cotangent)
 

@@ -35,6 +35,11 @@ def define_rule(
 ) -> Any:
     """The function with a derivative rule of its own: from then on it takes numbers with tangents, in every mode.
 
+    >>> import math, numpy as np, dualdiff as dd
+    >>> erf = dd.define_rule(math.erf, partials=lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x))
+    >>> dd.derivative(erf)(0.5), dd.derivative(erf, order=2)(0.5)
+    (0.8787825789354448, -0.8787825789354448)
+
     For functions that dualdiff can't look into, such as those of C and Fortran libraries, and for derivatives that are
     better known than computed. What the rule itself calls must be differentiable if second derivatives are wanted.
 
@@ -79,10 +84,6 @@ def define_rule(
 
     Examples
     --------
-    >>> import math, numpy as np, dualdiff as dd
-    >>> erf = dd.define_rule(math.erf, partials=lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x))
-    >>> dd.derivative(erf)(0.5), dd.derivative(erf, order=2)(0.5)
-    (0.8787825789354448, -0.8787825789354448)
     >>> dd.numerical.check_gradient(erf, dd.gradient(erf), 0.5).assert_()
 
     >>> @dd.define_rule(jvp=lambda primals, tangents: 2 * np.sum(primals[0] * tangents[0]))

@@ -72,6 +72,10 @@ def _named(f: Function, made: Function, name: str, argnums: Argnums) -> Function
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """The value of f and its derivative along one direction: the Jacobian-vector product, in one forward pass.
 
+    >>> import dualdiff as dd
+    >>> dd.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+    (6.0, 3.0)
+
     Parameters
     ----------
     f : callable
@@ -89,12 +93,6 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     ------
     ValueError
         If the tangents do not fit the primals.
-
-    Examples
-    --------
-    >>> import dualdiff as dd
-    >>> dd.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
-    (6.0, 3.0)
     """
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError("jvp: primals and tangents must be tuples, an entry for each argument of f: jvp(f, (x,), (v,))")
@@ -124,8 +122,6 @@ def _is_own(t: Any) -> bool:
 def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
     """As `derivative`, returning (value, derivative) of one pass.
 
-    Examples
-    --------
     >>> import dualdiff as dd
     >>> dd.value_and_derivative(lambda x: x**2)(3.0)
     (9.0, 6.0)
@@ -135,6 +131,10 @@ def value_and_derivative(f: Function, argnums: Argnums = 0) -> Function:
 
 def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
     """The derivative of a function of a number, or of a function that works on each element of an array by itself.
+
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.derivative(np.sin)(0.0)
+    1.0
 
     Parameters
     ----------
@@ -157,9 +157,6 @@ def derivative(f: Function, argnums: Argnums = 0, order: int = 1) -> Function:
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.derivative(np.sin)(0.0)
-    1.0
     >>> dd.derivative(lambda x: x**3, order=2)(2.0)
     12.0
     >>> dd.derivative(lambda x: x**2)(np.array([1.0, 2.0]))
@@ -252,6 +249,10 @@ def _derivative(call: Call) -> tuple[Any, Any]:
 def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
     """The gradient of a scalar function: an array of the argument's shape (the shape convention).
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    array([2., 4.])
+
     Parameters
     ----------
     f : callable
@@ -275,9 +276,6 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
-    array([2., 4.])
     >>> dd.gradient(lambda x, y, z: (x + y) * max(y, z), argnums=(0, 1, 2))(1.0, 2.0, 0.0)
     (2.0, 5.0, 0.0)
     """
@@ -288,8 +286,6 @@ def gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Functi
 def value_and_gradient(f: Function, argnums: Argnums = 0, mode: str = "forward") -> Function:
     """As `gradient`, returning (value, gradient) of one sweep; fits `scipy.optimize.minimize(..., jac=True)`.
 
-    Examples
-    --------
     >>> import numpy as np, dualdiff as dd
     >>> dd.value_and_gradient(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
@@ -321,6 +317,11 @@ def jacobian(
     progress: bool = False,
 ) -> Function:
     """The Jacobian of a function: all partial derivatives of its result, of shape `out.shape + in.shape`.
+
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.jacobian(lambda x: [x[0] * x[1], x[0]])(np.array([1.0, 2.0]))
+    array([[2., 1.],
+           [1., 0.]])
 
     Parameters
     ----------
@@ -374,10 +375,6 @@ def jacobian(
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.jacobian(lambda x: [x[0] * x[1], x[0]])(np.array([1.0, 2.0]))
-    array([[2., 1.],
-           [1., 0.]])
     >>> J = dd.jacobian(lambda u: u[2:] - 2 * u[1:-1] + u[:-2], sparse=True)(np.ones(1_000_000))
     >>> J.shape, J.nnz
     ((999998, 1000000), 2999994)
@@ -405,8 +402,6 @@ def value_and_jacobian(
 ) -> Function:
     """As `jacobian`, returning (value, Jacobian) of one sweep.
 
-    Examples
-    --------
     >>> import numpy as np, dualdiff as dd
     >>> dd.value_and_jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
     (array([1., 4.]), array([[2., 0.],

@@ -68,6 +68,11 @@ def _like(ct: Any, x: Any, lead: tuple[int, ...], ours: bool) -> Any:
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     """The value of f and its pullback, which maps cotangents of the result to cotangents of the arguments.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> value, pullback = dd.vjp(lambda W, x: W @ x, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
+    >>> value
+    array([3., 7.])
+
     Parameters
     ----------
     f : callable
@@ -95,10 +100,6 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> value, pullback = dd.vjp(lambda W, x: W @ x, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
-    >>> value
-    array([3., 7.])
     >>> pullback(np.array([1.0, 0.0]))
     (array([[1., 1.],
            [0., 0.]]), array([1., 2.]))

@@ -23,6 +23,12 @@ from .userrule import Custom, Point, Rule, has_tangent, name_of, numbers_of
 def define_root(equation: Function, solve: Function | None = None, *, tol: float = 1e-4) -> Any:
     """The root x(p, ...) of equation(x, p, ...) = 0 as a differentiable function of p, whatever finds it.
 
+    >>> import dualdiff as dd
+    >>> from scipy.optimize import brentq
+    >>> root = dd.define_root(lambda x, p: x**3 + x - p, lambda p: brentq(lambda x: x**3 + x - p, 0, p))
+    >>> round(dd.derivative(root)(2.0), 10), round(dd.derivative(root, order=2)(2.0), 10)
+    (0.25, -0.09375)
+
     The implicit function theorem: dx = -(dg/dx)⁻¹ (dg/dp) dp. One linear system with the Jacobian of the equation at
     the root, in every mode; the iterations of the solver are neither differentiated nor seen.
 
@@ -53,14 +59,6 @@ def define_root(equation: Function, solve: Function | None = None, *, tol: float
     See Also
     --------
     define_rule : for a function whose derivative is known.
-
-    Examples
-    --------
-    >>> import dualdiff as dd
-    >>> from scipy.optimize import brentq
-    >>> root = dd.define_root(lambda x, p: x**3 + x - p, lambda p: brentq(lambda x: x**3 + x - p, 0, p))
-    >>> round(dd.derivative(root)(2.0), 10), round(dd.derivative(root, order=2)(2.0), 10)
-    (0.25, -0.09375)
     """
     name_of("define_root", equation)
     if solve is None:

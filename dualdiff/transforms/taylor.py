@@ -17,6 +17,10 @@ from ..spaces.jets import Jets, Series
 def taylor(f: Function, x: Any, order: int, direction: Any = None) -> Any:
     """The Taylor coefficients of f at x, f^(k)(x) / k! for k = 0, ..., order, exact to rounding, in one pass.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.taylor(np.exp, 0.0, 4) * [1, 1, 2, 6, 24]
+    array([1., 1., 1., 1., 1.])
+
     Parameters
     ----------
     f : callable of one argument
@@ -47,9 +51,6 @@ def taylor(f: Function, x: Any, order: int, direction: Any = None) -> Any:
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.taylor(np.exp, 0.0, 4) * [1, 1, 2, 6, 24]
-    array([1., 1., 1., 1., 1.])
     >>> dd.taylor(lambda x: x[0] * x[1], [2.0, 3.0], 2, direction=[1.0, 1.0])
     array([6., 5., 1.])
     """

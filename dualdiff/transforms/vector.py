@@ -21,6 +21,11 @@ from .taylor import series_along
 def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
     """The Hessian of a scalar function: all second partial derivatives, of shape `in.shape + in.shape`.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+
     Parameters
     ----------
     f : callable
@@ -49,13 +54,6 @@ def hessian(f: Function, argnums: Argnums = 0, sparse: Any = False) -> Function:
     -----
     At a kink the second derivatives are those of the first as f computes it, with the slopes it has there: np.abs(x)**2
     has 0 at 0. `kinks("lexicographic")` gives 2; `find_kinks` lists such points.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
-    array([[6., 2.],
-           [2., 0.]])
     """
 
     def compute(call: Call) -> Any:
@@ -86,6 +84,10 @@ _FEW = 8  # elements up to which the gradient inside a Hessian is cheaper in for
 def hvp(f: Function, x: Any, v: Any) -> Any:
     """The product of the Hessian of a scalar function at x with v, without the Hessian: forward over reverse.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    array([8., 2.])
+
     Parameters
     ----------
     f : callable of one argument
@@ -104,12 +106,6 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     Notes
     -----
     The derivative of the gradient along v (Pearlmutter, 1994): f runs once.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.hvp(lambda x: x[0] ** 2 * x[1], np.array([1.0, 3.0]), np.array([1.0, 1.0]))
-    array([8., 2.])
     """
     check_function("hvp", f, "hvp(f, x, v)")
     mode = "forward" if lexicographic() else "reverse"
@@ -118,6 +114,10 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
 
 def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
     """The derivative of f at x along v, d/dt f(x + t v) at t = 0; v is taken as it is, not scaled to length 1.
+
+    >>> import dualdiff as dd
+    >>> dd.directional_derivative(lambda x: x[0] * x[1], [2.0, 3.0], [1.0, 1.0])
+    5.0
 
     Parameters
     ----------
@@ -133,9 +133,6 @@ def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
 
     Examples
     --------
-    >>> import dualdiff as dd
-    >>> dd.directional_derivative(lambda x: x[0] * x[1], [2.0, 3.0], [1.0, 1.0])
-    5.0
     >>> dd.directional_derivative(lambda x: x[0] * x[1], [2.0, 3.0], [1.0, 1.0], order=2)
     2.0
     """
@@ -157,6 +154,10 @@ def directional_derivative(f: Function, x: Any, v: Any, order: int = 1) -> Any:
 def divergence(f: Function, argnums: int = 0) -> Function:
     """The divergence of a vector field: the sum of its slopes df_i / dx_i.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.divergence(lambda x: x**2)(np.array([1.0, 2.0, 3.0]))
+    12.0
+
     Parameters
     ----------
     f : callable
@@ -176,18 +177,16 @@ def divergence(f: Function, argnums: int = 0) -> Function:
         If the result has another shape than the argument.
     TypeError
         If the argument is a container, or argnums no int.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.divergence(lambda x: x**2)(np.array([1.0, 2.0, 3.0]))
-    12.0
     """
     return transformed("divergence", f, argnums, lambda call: _traces(_position(call), field=True))
 
 
 def curl(f: Function, argnums: int = 0) -> Function:
     """The curl of a vector field: in three dimensions a vector, in two the number df_1/dx_0 - df_0/dx_1.
+
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.curl(lambda x: np.array([-x[1], x[0], 0.0]))(np.array([1.0, 2.0, 3.0]))
+    array([0., 0., 2.])
 
     Parameters
     ----------
@@ -203,9 +202,6 @@ def curl(f: Function, argnums: int = 0) -> Function:
 
     Examples
     --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.curl(lambda x: np.array([-x[1], x[0], 0.0]))(np.array([1.0, 2.0, 3.0]))
-    array([0., 0., 2.])
     >>> dd.curl(lambda x: np.array([-x[1], x[0]]))(np.array([1.0, 2.0]))
     2.0
     """
@@ -266,6 +262,10 @@ def _traces(call: Call, field: bool) -> Any:
 def laplacian(f: Function, argnums: int = 0) -> Function:
     """The Laplacian, the sum of the unmixed second derivatives; of an array of results, of each.
 
+    >>> import numpy as np, dualdiff as dd
+    >>> dd.laplacian(lambda x: np.sum(x**4))(np.array([1.0, 2.0]))
+    60.0
+
     Parameters
     ----------
     f : callable
@@ -277,12 +277,6 @@ def laplacian(f: Function, argnums: int = 0) -> Function:
     -------
     callable
         With f's own signature; what it returns has the shape of f's result.
-
-    Examples
-    --------
-    >>> import numpy as np, dualdiff as dd
-    >>> dd.laplacian(lambda x: np.sum(x**4))(np.array([1.0, 2.0]))
-    60.0
     """
 
     def compute(call: Call) -> Any:
