@@ -22,7 +22,7 @@ from ..core.table import FUNCTIONS as RULES
 
 LONGEST, LARGEST = 10_000, 100  # characters of a formula or value; numbers that a formula takes, a direction each
 CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
-SPELLINGS = str.maketrans({"^": "**", "×": "*", "·": "*", "−": "-"})
+SPELLINGS = str.maketrans({"^": "**", "×": "*", "·": "*", "−": "-", "²": "**2", "³": "**3"})
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -95,7 +95,8 @@ def parse(text: str) -> ast.expr:
                 known = ast.Name, ast.List, ast.Tuple, ast.Subscript, ast.Slice
                 good = isinstance(node, known) or not isinstance(node, ast.expr)
         if not good:
-            raise CommandError(f"{brief(ast.unparse(node))!r} can't be used in a formula")
+            hint = "; write products with *" if isinstance(node, ast.Call) else ""
+            raise CommandError(f"{brief(ast.unparse(node))!r} can't be used in a formula{hint}")
     return tree
 
 
@@ -113,11 +114,16 @@ def check_call(node: ast.Call) -> bool:
     return all(k.arg == "axis" and name in ALONG_AXIS and count == 1 for k in node.keywords)
 
 
-def check_names(trees: Iterable[ast.expr], given: Iterable[str]) -> None:
-    """Raise unless the variables of the formulas are those given."""
+def names_in(trees: Iterable[ast.expr]) -> list[str]:
+    """The variables and constants of formulas."""
     nodes = [node for tree in trees for node in ast.walk(tree)]
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    used = dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called)
+    return [*dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called)]
+
+
+def check_names(trees: Iterable[ast.expr], given: Iterable[str]) -> None:
+    """Raise unless the variables of the formulas are those given."""
+    used = names_in(trees)
     match_names(used, [name for name in used if name not in CONSTANTS], given, "used in the formula")
 
 
@@ -125,10 +131,19 @@ def match_names(known: Iterable[str], needed: Iterable[str], given: Iterable[str
     """Raise unless every name that is needed is given, and every name that is given is known."""
     spare, missing = [n for n in given if n not in known], [n for n in needed if n not in given]
     for name in missing:
-        hint = f"; {name}(...) is a function" if name in FUNCTIONS else near(name, [*spare, *CONSTANTS])
+        hint = f"; {name}(...) is a function" if name in FUNCTIONS else run_together(name, given)
+        hint = hint or near(name, [*spare, *CONSTANTS])
         raise CommandError(f"no value for {name!r}: add {name}=...{hint}")
     for name in spare:
         raise CommandError(f"{name!r} is given but not {how}{near(name, [n for n in known if n not in given])}")
+
+
+def run_together(name: str, given: Iterable[str]) -> str:
+    """What sinx and xy are meant to be."""
+    for function in FUNCTIONS:
+        if name.startswith(function) and name[len(function) :] in given:
+            return f"; did you mean {function}({name[len(function) :]})?"
+    return f"; did you mean {'*'.join(name)}?" if set(name) <= set(given) else ""
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -166,10 +181,10 @@ def read_values(words: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
 # ---------------------------------------------------------------- formulas as functions
 
 
-def as_function(text: str, inputs: dict[str, Any]) -> Callable[..., Any]:
-    """A formula as a function of its variables, in the order given; of several results it returns a dict."""
+def as_function(text: str, inputs: dict[str, Any], some: bool = False) -> Callable[..., Any]:
+    """A formula as a function of its variables, or of `some` that it may use; of several results it returns a dict."""
     trees = [parse(part) for part in text.strip("; \n").split(";")]
-    check_names(trees, inputs)
+    check_names(trees, [*inputs] if not some else [name for name in inputs if name in names_in(trees)])
     n = sum(np.size(v) for v in inputs.values())
     if n > LARGEST:
         raise CommandError(f"the inputs have {n} numbers, but a formula takes at most {LARGEST}")
@@ -189,8 +204,7 @@ def evaluate(trees: Iterable[ast.expr], variables: dict[str, Any]) -> list[Any]:
         key = (key, *map(id, operands))  # which stay alive in `made`
         if key not in made:
             try:
-                with np.errstate(all="ignore"):
-                    made[key] = function(*operands)
+                made[key] = function(*operands)
             except Exception as exc:  # whatever NumPy says about shapes, or the rules about derivatives
                 reason = re.sub(r" \(at [^)]*\)", "", str(exc))  # the line would be one of this file
                 raise CommandError(f"{brief(ast.unparse(node))}: {reason}") from None

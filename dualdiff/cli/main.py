@@ -18,6 +18,7 @@ import shutil
 import sys
 import textwrap
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -29,7 +30,19 @@ from ..program.compile import compile
 from ..show.text import Table, element_names, shown
 from ..show.trace import Trace, traced
 from ..transforms.forward import jacobian, value_and_jacobian
-from .formula import CONSTANTS, FUNCTIONS, CommandError, as_function, brief, match_names, near, read_values, spoken
+from .formula import (
+    CONSTANTS,
+    FUNCTIONS,
+    CommandError,
+    as_function,
+    brief,
+    match_names,
+    names_in,
+    near,
+    parse,
+    read_values,
+    spoken,
+)
 
 Result = tuple[str, Any, Any]  # label, value, Jacobian: a row for each element, a column for each direction
 
@@ -145,7 +158,9 @@ examples:
   python -m dualdiff "W @ x + b" "W=[[1,2],[3,4]]" "x=[1,1]" b=0
   python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file, or module:function
   python -m dualdiff "x*y + sin(x)" x=1 y=2 --trace --reverse   the way there and, for the adjoints, back
-  python -m dualdiff "x*y + sin(x)" x=1 y=2 --graph svg     its computational graph, as a picture
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --graph svg > graph.svg   its computational graph, as a picture
+  python -m dualdiff check "sin(x^2)" "cos(x^2)"            a derivative done by hand, the slip named (several: "y; x")
+  python -m dualdiff coverage                               which functions of NumPy and SciPy are differentiable
 
 how to read the table:
   v1, v2, ... are first the inputs, then one operation after the other on those above. A column d/dx holds their
@@ -163,7 +178,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The options of a derivative; a subcommand would be a first word that `run` looks for before it comes here."""
+    """The options of a derivative; `coverage` and `check` are first words that `run` looks for before it comes here."""
     names = textwrap.fill(" ".join([*FUNCTIONS, *CONSTANTS]), 110, initial_indent="  ", subsequent_indent="  ")
     made = Parser(
         prog="python -m dualdiff",
@@ -179,14 +194,42 @@ def parser() -> Parser:
     made.add_argument("--reverse", action="store_true", help="reverse mode: one pass back gives a whole gradient")
     made.add_argument("--graph", choices=["mermaid", "dot", "svg"], help="print nothing but the computational graph")
     made.add_argument("--program", action="store_true", help="print nothing but generated code for the derivatives")
+    version = importlib.import_module("dualdiff").__version__
+    made.add_argument("--version", action="version", version=f"dualdiff {version}")
     made.add_argument("--full", action="store_true", help="leave nothing out of wide tables and long vectors")
     return made
 
 
-def run(argv: Sequence[str]) -> None:
+def check(words: Sequence[str]) -> int:
+    """Whether the second formula is the first one's derivative; several, joined by ;, are those by its variables."""
+    texts, point = read_values(words)
+    if len(texts) != 2:
+        raise CommandError('check takes a formula and its derivative done by hand: check "x^2" "2*x"')
+    names: dict[str, Any] = point or dict.fromkeys(
+        name for name in names_in([parse(texts[0])]) if name not in CONSTANTS
+    )
+    f, by_hand = as_function(texts[0], names), as_function(texts[1], names, some=True)
+    parts = texts[1].count(";") + 1
+    if parts != len(names):
+        raise CommandError(f"by {', '.join(names) or 'nothing'}: {len(names)} derivatives, joined by ;, not {parts}")
+    manual = by_hand if parts == 1 else lambda *xs: (*by_hand(*xs).values(),)
+    oracle = importlib.import_module("dualdiff.check.oracle")  # sympy takes its time
+    shapes = [(name, np.shape(x) if point else ()) for name, x in names.items()]
+    try:
+        by = tuple(range(parts)) if parts > 1 else 0
+        report = oracle.check(f, manual, *shapes, argnums=by, at=(*point.values(),) or None)
+    except (TypeError, ValueError) as exc:
+        raise CommandError(str(exc)) from None
+    write([str(report)])
+    return 0 if report else 1
+
+
+def run(argv: Sequence[str]) -> int:
     if list(argv) == ["coverage"]:
         print(coverage())
-        return
+        return 0
+    if list(argv[:1]) == ["check"]:
+        return check(argv[1:])
     # A leading minus is mostly a formula's; argparse takes nothing for an option that begins with a space.
     words = [f" {w}" if w.startswith("-") and not re.match(r"--[a-z]|-h$", w) else w for w in argv]
     options = parser().parse_intermixed_args(words)
@@ -206,26 +249,30 @@ def run(argv: Sequence[str]) -> None:
     if options.graph:
         made = tracing(f, call, inputs)
         try:
-            return write([getattr(made, options.graph)().rstrip()])
+            write([getattr(made, options.graph)().rstrip()])
         except ValueError as exc:  # too large a picture
             raise CommandError(str(exc)) from None
+        return 0
+    mode = "reverse" if options.reverse else "forward"
     if options.program:
-        mode = "reverse" if options.reverse else "forward"
         compiled = compile(jacobian(named(f, call, inputs), tuple(range(len(inputs))), mode))
         attempt(f, compiled, *inputs.values())
         if not compiled.source:
             raise CommandError(f"no program can be made: {compiled.report or 'the derivative is not finite here'}")
-        return write([compiled.source])
-    lines = report(differentiate(f, call, inputs, "reverse" if options.reverse else "forward"), inputs, show)
-    if options.trace and inputs:
-        made = tracing(f, call, inputs)
-        lines += ["", made.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
-    elif function is None and inputs and not options.reverse:
-        made = tracing(f, call, inputs, numbered=True, spoken=spoken(targets[0]), digits=options.digits)
-        short = show if options.full else functools.partial(show, limit=8)
-        rows = [[made.label(row), row.operation, *map(short, (row.value, *row.tangent))] for row in made.rows]
-        lines += ["", *Table(["", "operation", "value", *made.directions], rows, "<<>|>").lines(widest)]
+        write([compiled.source])
+        return 0
+    lines = report(differentiate(f, call, inputs, mode), inputs, show)
+    if inputs and (options.trace or (function is None and not options.reverse)):
+        names = spoken(targets[0]) if function is None else {}
+        made = tracing(f, call, inputs, numbered=True, spoken=names, digits=options.digits)
+        if options.trace:
+            lines += ["", made.text(adjoints=options.reverse, digits=options.digits, widest=widest)]
+        else:
+            short = show if options.full else functools.partial(show, limit=8)
+            rows = [[made.label(row), row.operation, *map(short, (row.value, *row.tangent))] for row in made.rows]
+            lines += ["", *Table(["", "operation", "value", *made.directions], rows, "<<>|>").lines(widest)]
     write(lines)
+    return 0
 
 
 def named(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, Any]) -> Callable[..., Any]:
@@ -244,7 +291,7 @@ def tracing(f: Callable[..., Any], call: Callable[..., Any], inputs: dict[str, A
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after one line on stderr about what is wrong.
+    """Run the command line: 0, or 1 if `check` finds a slip, or 2 after one line on stderr about what is wrong.
 
     >>> main(["x*y + sin(x)", "x=0", "y=2"])
     f = 0
@@ -262,8 +309,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        run(sys.argv[1:] if argv is None else argv)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", RuntimeWarning)
+            status = run(sys.argv[1:] if argv is None else argv)
+        for message in dict.fromkeys(str(w.message) for w in said):
+            print(f"dualdiff: warning: {message}", file=sys.stderr)
         sys.stdout.flush()
+        return status
     except BrokenPipeError:  # whoever reads, as `head` does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CommandError, RecursionError) as exc:

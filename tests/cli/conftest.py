@@ -61,6 +61,9 @@ def no_return(x):
 def by_math(x):
     return math.sin(x)
 
+def logarithm(x):
+    return np.log(x)
+
 table = [1]
 """
 

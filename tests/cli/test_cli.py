@@ -208,13 +208,23 @@ def test_indexing_is_written_as_python_does(run: Callable[..., str]) -> None:
 
 def test_ints_are_floats(run: Callable[..., str]) -> None:
     assert values(run("x^-1 + 1/2", "x=2")) == {"f": 1, "df/dx": -0.25}
-    assert run("9**9**9").startswith("f = inf\n")
-    assert values(run("9**9**9*x", "x=0x10"))["df/dx"] == math.inf
 
 
-def test_singular_points_print_what_numpy_says_without_a_warning(run: Callable[..., str]) -> None:
-    assert values(run("1/x", "x=0")) == {"f": math.inf, "df/dx": -math.inf}
-    assert "f = nan" in run("log(x) + 1/0", "x=-1")
+@pytest.mark.parametrize(
+    ("command", "due", "warning"),
+    [
+        (["1/x", "x=0"], {"f": math.inf, "df/dx": -math.inf}, "divide by zero encountered in divide"),
+        (["9**9**9*x", "x=0x10"], {"f": math.inf, "df/dx": math.inf}, "overflow encountered in power"),
+        (["log(x)", "x=-1"], {"f": math.nan, "df/dx": -1}, "invalid value encountered in log"),
+        (["{file}:logarithm", "x=-1"], {"f": math.nan, "df/dx": -1}, "invalid value encountered in log"),
+    ],
+)
+def test_singular_points_print_what_numpy_says_and_warn_as_it_does(
+    capsys: pytest.CaptureFixture[str], module: str, command: list[str], due: dict[str, float], warning: str
+) -> None:
+    assert main([word.format(file=module) for word in command]) == 0
+    out, err = capsys.readouterr()
+    assert values(out) == pytest.approx(due, nan_ok=True) and err == f"dualdiff: warning: {warning}\n"
 
 
 def test_comparisons_show_their_outcome_where_it_is_used(run: Callable[..., str]) -> None:
@@ -343,9 +353,9 @@ def test_trace(run: Callable[..., str]) -> None:
     forward, both = run(*TEXTBOOK, "--trace"), run(*TEXTBOOK, "--trace", "--reverse")
     assert both.startswith(forward) and "reverse" not in forward
     assert values(forward) == {"f": 11.6521, "df/dx1": 5.5, "df/dx2": 1.71634}
-    assert re.search(r"^v5 = f +v3 - v4 +11\.6521 │ +5\.5 +1\.71634$", forward, re.MULTILINE)
-    assert re.search(r"^x2 +1\.71634 │ v2: 1 × 2 \+ v4: -1 × 0\.283662$", both, re.MULTILINE)
-    assert re.search(r"v4 +sin\(x2\) +-0\.959 ", run(*TEXTBOOK, "--trace", "--digits", "3"))
+    assert re.search(r"^v7 = f +v5 - v6 +11\.6521 │ +5\.5 +1\.71634$", forward, re.MULTILINE)
+    assert re.search(r"^v2 +1\.71634 │ v4: 1 × 2 \+ v6: -1 × 0\.283662$", both, re.MULTILINE)
+    assert re.search(r"v6 +sin\(v2\) +-0\.959 ", run(*TEXTBOOK, "--trace", "--digits", "3"))
     assert run("2; [1,2]", "--trace").endswith("no variables, nothing to differentiate\n")
 
 
@@ -360,7 +370,7 @@ def test_functions_in_files_are_traced_and_reversed(run: Callable[..., str], mod
     command = [f"{module}:loss", "y=2", "x=3"]
     assert run(*command, "--reverse") == run(*command)
     out = run(*command, "--trace", "--reverse")
-    assert re.search(r"^v3 = loss +v1 × v2 ", out, re.MULTILINE) and "x^2" in out and "sin(y)" in out
+    assert re.search(r"^v5 = loss +v3 × v4 ", out, re.MULTILINE) and "v1^2" in out and "sin(v2)" in out
     assert "d/dscale" in run(f"{module}:many", "x=3", "scale=2", "--trace")
 
 
@@ -403,10 +413,33 @@ def test_help_teaches_with_examples_that_run(run: Callable[..., str], capsys: py
     assert all(word in text for word in [*FUNCTIONS, "--digits", "d/dx", "model.py:loss"])
     assert max(map(len, text.splitlines())) <= 120
     commands = re.findall(r"python -m dualdiff (.*?)(?=   |$)", EXAMPLES, re.MULTILINE)
-    assert len(commands) == 8
+    assert len(commands) == 10
     for words in map(shlex.split, commands):
-        if "model.py" not in words[0]:
-            assert " = " in run(*words)
+        if words[0] == "check":
+            assert main(words) == 1 and "perhaps chain rule" in capsys.readouterr().out
+        elif "model.py" not in words[0] and words[0] != "coverage":
+            assert " = " in run(*words[: words.index(">") if ">" in words else None])
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"dualdiff {dd.__version__}\n"
+
+
+def test_check(run: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "x^2", "2*x").startswith("right (proved by algebra)")
+    assert run("check", "x*y^2", "y^2; 2*x*y").startswith("right")
+    assert run("check", "sum(x^2)", "2*x", "x=[1,2]").startswith("right (the same at 1 point)")
+    assert main(["check", "x*y^2", "y^2; x*y", "x=1", "y=2"]) == 1
+    assert "wrong, at x = 1, y = 2" in capsys.readouterr().out
+    assert "by x, y: 2 derivatives, joined by ;, not 1" in complaint(capsys, ["check", "x*y", "y"])
+    assert 'check "x^2" "2*x"' in complaint(capsys, ["check", "x*y"])
+    assert "no value for 'y'" in complaint(capsys, ["check", "x^2", "2*y"])
+
+
+def test_what_is_written_in_books(run: Callable[..., str]) -> None:
+    assert values(run("x² + 3·x³", "x=2")) == {"f": 28, "df/dx": 40}
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:
