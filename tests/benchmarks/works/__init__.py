@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import dense, overheads, scalars, solves, sparse
 from .work import HAND, Build, Target, Work, compiled, wrong_answers
 
-__all__ = ["HAND", "WORKS", "Build", "Target", "Work", "wrong_answers"]
+__all__ = ["GROUPS", "HAND", "WORKS", "Build", "Target", "Work", "wrong_answers"]
 
 _REVERSE = "dualdiff reverse"
 
@@ -63,3 +63,17 @@ WORKS: dict[str, Build] = {
     "memory_rosenbrock": overheads.peak(dense.rosenbrock(1_000_000)),
     "memory_reverse": overheads.peak(dense.reverse),
 }
+
+_GROUPS = {
+    "small: numbers, and arrays of a few": "scalar multiplication gradient3 small_arrays jvp3 recording rosenbrock10 "
+    "ackley10 network10 robertson few_rosenbrock few_network",
+    "arrays": "rosenbrock1000 rosenbrock1e6 ackley1000 ackley1e6 jvp reverse training network100 network500 residuals "
+    "solve_A solve_b",
+    "sparse": "few_burgers few_brusselator burgers1000 burgers1e6 brusselator1 brusselator2 bundle sparse_hessian "
+    "first_call",
+    "second order": "hessian10 hessian100 hvp1000 hvp1e6",
+    "whole solves": "solve_robertson_lsoda solve_robertson_radau solve_brusselator solve_fit solve_bratu "
+    "solve_rosenbrock5 solve_rosenbrock30",
+    "memory: the peak": "memory_burgers memory_brusselator memory_bundle memory_rosenbrock memory_reverse",
+}
+GROUPS = {name: group for group, names in _GROUPS.items() for name in names.split()}
