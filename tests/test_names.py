@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,9 @@ def test_docstrings_open_with_an_example() -> None:
     functions = {name: getattr(dd, name) for name in dd.__all__ if inspect.isfunction(getattr(dd, name))}
     opening = {name: "\n".join((f.__doc__ or "").splitlines()[:8]) for name, f in functions.items()}
     assert [name for name, text in opening.items() if ">>>" not in text] == []
+
+
+def test_the_version_stands_where_it_is_cited() -> None:
+    root = Path(dd.__file__).parents[1]
+    for file, line in ("CHANGELOG.md", f"## {dd.__version__}"), ("CITATION.cff", f"version: {dd.__version__}\n"):
+        assert line in (root / file).read_text(encoding="utf-8")
