@@ -133,7 +133,7 @@ FUNCTIONS = [
         with_out,
         from_a_list,
         of_objects,
-    as_floats,
+        as_floats,
         like_a_constant,
         helper,
         closure,
