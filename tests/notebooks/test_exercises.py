@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ from typing import Any
 import pytest
 
 ROOM = Path(__file__).resolve().parents[2] / "notebooks"
-NAMES = ["01_derivatives_and_duals", "02_gradient_descent", "03_backpropagation"]
+NAMES = [
+    "01_derivatives_and_duals", "02_gradient_descent", "03_backpropagation", "04_differences", "05_forward_or_reverse"
+]  # fmt: skip
+
+sys.path.insert(0, str(ROOM))  # as the notebooks do, from their folder
+
+import checker  # noqa: E402
 
 each_name = pytest.mark.parametrize("name", NAMES)
 
@@ -110,7 +117,7 @@ def judged(name: str, todo: str, old: str, new: str, check: str) -> str:
 WRONG = [  # the cell, what the solution has there, what the learner writes, a piece of the answer
     ("function", "+ 4 * x ", "", r"the term .* is missing"),
     ("function", "+ 4 * x", "- 4 * x", r"the sign of"),
-    ("function", "return ", "", "not done yet: f returned NoneType.* a forgotten return"),
+    ("function", "return ", "", "not done yet: f returned None; a forgotten return"),
     ("gradient", "+ 4", "", r"the term d\(4\*x\)/dx .* is missing"),
     ("gradient", "2 * x", "x", r"power rule: the factor 2 is missing"),
     ("gradient", "2 * x + 4", "-2 * x - 4", r"perhaps the sign"),
@@ -140,9 +147,9 @@ WRONG = [  # the cell, what the solution has there, what the learner writes, a p
     ("descend", "range(steps)", "range(steps - 1)",
      r"wrong: the path has 30 points, and the start with 30 steps makes 31"),
     ("descend", "x = step(x, rate)", "x = 2 * x - step(x, rate)", r"wrong: uphill.*the sign"),
-    ("bottom", "-2.0", "2.0", r"WRONG.*given 0, due 8"),
-    ("line", "error * 2)", "error)", r"entry \[0\]: given"),
-    ("line", "error * 2 * t", "error * 2", r"entry \[1\]: given.*the inner derivative .* is missing, and so on"),
+    ("bottom", "-2.0", "2.0", "wrong: the slope there is 8, not 0"),
+    ("line", "error * 2)", "error)", r"df/dw_0: given"),
+    ("line", "error * 2 * t", "error * 2", r"df/dw_1: given.*the inner derivative .* is missing, and so on"),
     ("line", "error * 2), np.mean(error * 2 * t)", "error), np.mean(error * t)",
      r"power rule: the factor 2 is missing"),
     ("line", "w[0] + w[1] * t - y", "y - w[0] - w[1] * t", r"perhaps the sign"),
@@ -151,8 +158,8 @@ WRONG = [  # the cell, what the solution has there, what the learner writes, a p
     ("graph", "b, a\n", "a, b\n", r"df/dx: given.*d\(x \+ y\)/dx is multiplied by x \+ y, not by the other"),
     ("graph", "d_z = d_b * (z > y)", "d_z = d_b", r"df/dz: given.*outer derivative, of Max\(y, z\) by z, is missing"),
     ("graph", "    return d_x, d_y, d_z", "    return d_x, d_y",
-     r"graph_backward returned 2 derivatives; .* asks for a tuple of 3"),
-    ("graph", "    return d_x, d_y, d_z", "", r"not done yet: graph_backward returned NoneType"),
+     r"graph_backward returned 2 derivatives; a tuple of 3 is asked for"),
+    ("graph", "    return d_x, d_y, d_z", "", r"not done yet: graph_backward returned None; a forgotten return"),
     ("graph", "d_a + d_b * (y > z)", "...", r"not done yet: graph_backward returned \.\.\. as derivative 2 of 3"),
     ("tie", "0.5 * (y == z)", "0", r"max: right.*at a tie: wrong.*given 0, due 5.*the tie.* an equal share"),
     ("tie", "((y > z) + share), upstream * ((z > y) + share)", "(y >= z), upstream * (y < z)",
@@ -169,19 +176,150 @@ WRONG = [  # the cell, what the solution has there, what the learner writes, a p
     ("tanh", "(1 - np.tanh(z) ** 2)", "np.diag(1 - np.tanh(z) ** 2)", r"the shape of df/dz: given \(2, 2\)"),
     ("block", "upstream + d_x", "d_x", r"df/dx_0.*the term d\(x_0\)/dx_0 in x_0 \+ tanh.* is missing"),
     ("block", "upstream + d_x", "upstream", r"df/dx_0: given.*the term d\(tanh.* is missing"),
+    ("function", "x**2 + 4 * x + 4", "x^2 + 4 * x + 4", r"a power is written x\*\*2"),
+    ("function", "x**2 + 4 * x + 4", "'x**2 + 4*x + 4'", "returned a text, and numbers are asked for"),
+    ("function", "x**2 + 4 * x + 4", "...", "not done yet: f returned"),
+    ("function", "x**2 + 4 * x + 4", "f(x)", "it calls itself without an end"),
+    ("gradient", "def gradient(x):\n    return 2 * x + 4", "gradient = '2*x + 4'",
+     "a text is given; .* without quotation"),
+    ("gradient", "def gradient(x):\n    return 2 * x + 4", "gradient = 8.0", "a function is asked for, .* float"),
+    ("gradient", "def gradient(x):\n    return 2 * x + 4", "gradient = None", "not done yet"),
+    ("gradient", "def gradient(x):\n    return 2 * x + 4", "gradient = dd.derivative(lambda x: x**3)", "wrong, at x"),
+    ("gradient", "2 * x + 4", "(2 * x + 4) * 1j", "gradient returned complex.*, and numbers are asked for"),
+    ("gradient", "2 * x + 4", "7 * np.exp(x)", "no usual slip explains it"),
+    ("gradient", "    return 2 * x + 4", "    while True:\n        x = 0",
+     "not ended after .* seconds: a loop without an end"),
+    ("gradient", "2 * x + 4", "[2 * x + 4, 0]", r"shape of df/dx: given \(2,\), due \(\)"),
+    ("gradient", "2 * x + 4", "2 * y + 4", "it stops with NameError: name 'y' is not defined"),
+    ("chain", "np.cos(x**2) * 2 * x", "2 * x * np.cos(2 * x)", "taken at 2x, the inner derivative, not at"),
+    ("chain", "np.cos(x**2) * 2 * x", "2 * x * np.cos(x)", r"taken at x, not at x\*\*2"),
+    ("chain", "np.cos(x**2) * 2 * x", "2 * x * np.sin(x**2)", "outer function has not been differentiated"),
+    ("chain", "np.cos(x**2) * 2 * x", "np.sin(x**2)", "f itself, not its derivative"),
+    ("product", "np.exp(-3 * x) - 3 * x * np.exp(-3 * x)", "-3 * np.exp(-3 * x)", "perhaps product rule"),
+    ("rsub", "return Dual(other - self.value, -self.tangent)", "Dual(other - self.value, -self.tangent)",
+     "not done yet: .*a forgotten return"),
+    ("sine", "Dual(np.sin(x.value), np.cos(x.value) * x.tangent)", "np.cos(x.value)", "inner derivative"),
+    ("step", "x - rate * (2 * x + 4)", "rate * (2 * x + 4)", "wrong"),
+    ("step", "x - rate * (2 * x + 4)", "x - 0.25 * (2 * x + 4)",
+     "rate 0.25: right.*rate 0.1: wrong.*given is 5/2 times"),
+    ("step", "return x - rate", "x - rate", "not done yet: .*None.* a forgotten return"),
+    ("descend", "x = step(x, rate)", "x = step(x, 0.1)",
+     "with rate = 0.25 the steps are those of rate 0.1; is rate ignored"),
+    ("descend", "        x = step(x, rate)\n", "", "the path does not leave the start"),
+    ("descend", "path.append(x)", "path.append(step(x, rate))", "a point is not one step from the point before it"),
+    ("descend", "    return path", "", "not done yet: descend returned None; a forgotten return"),
+    ("descend", "    return path", "    return x", "descend returned float; the list of all points"),
+    ("descend", "for _ in range(steps):", "while True:", "not ended after .* seconds"),
+    ("descend", "path = [x]", "path = [0.0]", "the path begins at 0, and the start is 8"),
+    ("bottom", "-2.0", "'-2'", "x_bottom returned a text"),
+    ("bottom", "-2.0", "-1.98", "the slope there is 0.04, not 0; near, so go on"),
+    ("bottom", "-2.0", "lambda x: -2", "a number is asked for, and this is a function"),
+    ("bottom", "-2.0", "np.array([-2.0, 1.0])", "one number is asked for"),
+    ("line", "np.stack([np.mean(error * 2), np.mean(error * 2 * t)])",
+     "np.stack([np.mean(error * 2 * t), np.mean(error * 2)])", "the entries are swapped"),
+    ("line", "np.stack([np.mean(error * 2), np.mean(error * 2 * t)])",
+     "np.mean(error * 2)", r"the shape of df/dw: given \(\), due \(2,\)"),
+    ("line", "np.mean(error * 2), np.mean(error * 2 * t)", "np.sum(error * 2), np.sum(error * 2 * t)",
+     "given is 5 times"),
+    ("dense", "np.outer(upstream, x)", "np.outer(np.ones(2), x)", "df/dW.*the upstream factor is missing"),
+    ("dense", "d_b = upstream", "d_b = np.ones(2)", "df/db.*the upstream factor is missing"),
+    ("dense", "W.T @ upstream", "W.T @ np.ones(2)", "df/dx.*the upstream factor is missing"),
+    ("dense", "np.outer(upstream, x)", "upstream @ x", "the shapes do not fit"),
+    ("dense", "return d_W, d_b, d_x", "return d_b, d_W, d_x", "swapped: this is df/db"),
+    ("tanh", "upstream * (1 - np.tanh(z) ** 2)", "1 - np.tanh(z) ** 2", "the upstream factor is missing"),
+    ("tanh", "1 - np.tanh(z) ** 2", "1 - np.tanh(z)", "the square is missing"),
+    ("softmax", "np.sum(t) * p - t", "p - t", "holds only where t sums to 1"),
+    ("softmax", "np.sum(t) * p - t", "t - np.sum(t) * p", "perhaps the sign"),
+    ("softmax", "np.sum(t) * p - t", "-t", "the term from the sum of exponentials is missing"),
+    ("norm", " - np.mean(upstream) - xhat", " - xhat", "the way through the mean is missing"),
+    ("norm", " - xhat * np.mean(upstream * xhat)", "", "the way through the variance is missing"),
+    ("norm", " / sigma\n", "\n", "wrong"),
+    ("forward", "(f(x + h) - f(x)) / h", "f(x + h) - f(x) / h", "brackets are missing"),
+    ("forward", "(f(x + h) - f(x)) / h", "(f(x) - f(x + h)) / h", "perhaps the sign"),
+    ("forward", "(f(x + h) - f(x)) / h", "f(x + h) - f(x)", "the division by h is missing"),
+    ("forward", "(f(x + h) - f(x)) / h", "dd.derivative(f)(x)", "no usual slip explains it"),
+    ("central", "(2 * h)", "2 * h", "brackets are missing"),
+    ("central", "(2 * h)", "h", "the distance is 2 h"),
+    ("central", "f(x - h)", "f(x)", r"f\(x\) stands where f\(x - h\) should"),
+    ("three", "    top = top - f(x) * (left**2 - right**2)\n", "", r"the term with f\(x\) is missing"),
+    ("three", "top - f(x)", "top + f(x)", r"the sign of the term with f\(x\)"),
+    ("random", "abs(np.dot(d, gradient) - along)", "np.dot(d, gradient) - along", "the absolute value is missing"),
+    ("random", "(2 * eps)", "eps", "the distance is 2 eps"),
+    ("random", "np.dot(d, gradient)", "d * gradient", "the product is not summed"),
+    ("best", "np.sqrt(2.2e-16)", "1e-15", "too small, rounding rules"),
+    ("best", "np.sqrt(2.2e-16)", "1e-3", "too large, the quotient is still coarse"),
+    ("best", "np.sqrt(2.2e-16)", "0", "greater than 0"),
+    ("passes", "return n\n", "return m\n", "the number of the other mode"),
+    ("passes", "return n\n", "return n * m\n", "the number of entries"),
+    ("passes", "return n\n", "n\n", "not done yet: .*None"),
+    ("mode", '7 joints, 3 coordinates": "reverse"', '7 joints, 3 coordinates": "forward"', "count inputs and outputs"),
+    ("mode", '1 time, 3 coordinates": "forward"', '1 time, 3 coordinates": "backward"', "neither"),
+    ("order", "return k * k + k * n", "return k * k", "the second product is missing"),
+    ("order", "return k * k + k * n", "return k * k * n + k * n", "the other order"),
+    ("vjp", "cotangent[i] = 1.0", "cotangent[:] = 1.0", "all ones"),
+    ("vjp", "return pullback(cotangent)", "return value", "the value, not the derivative"),
+    ("vjp", "dd.jvp(f, (x,), (tangent,))[1]", "dd.jvp(f, (x,), (tangent,))", "the shape|wrong|fit"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("todo, old, new, answer", WRONG, ids=[f"{w[0]}-{k}" for k, w in enumerate(WRONG)])
-def test_wrong_answers_are_told_the_slip(todo: str, old: str, new: str, answer: str) -> None:
+def test_wrong_answers_are_told_the_slip(
+    todo: str, old: str, new: str, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (name,) = [name for name in NAMES if any(c["id"] == f"todo-{todo}" for c in cells("solutions", name))]
-    said = judged(name, todo, old, new, todo)
+    with monkeypatch.context() as patch:
+        patch.setattr(checker, "SECONDS", 0.3 if "while" in new else checker.SECONDS)
+        said = judged(name, todo, old, new, todo)
     assert re.search(answer, said, re.DOTALL), said
 
 
 def test_a_wrong_answer_does_not_show_the_right_formula() -> None:
     said = judged(NAMES[0], "chain", " * 2 * x", "", "chain")
     assert "given cos(x**2)" in said and "2*x*cos" not in said
+
+
+RIGHT = [  # other answers that are right
+    ("gradient", "def gradient(x):\n    return 2 * x + 4", "gradient = dd.derivative(f)"),
+    ("gradient", "2 * x + 4", "float(2 * dd.value(x) + 4)"),
+    ("chain", "np.cos(x**2) * 2 * x", "__import__('math').cos(x * x) * (x + x)"),
+    ("step", "(2 * x + 4)", "dd.derivative(f)(x)"),
+    ("line", "np.stack([np.mean(error * 2), np.mean(error * 2 * t)])", "[np.mean(error * 2), np.mean(error * 2 * t)]"),
+    ("line", "np.stack([np.mean(error * 2), np.mean(error * 2 * t)])", "dd.gradient(loss)(w)"),
+    ("bottom", "-2.0", "-2"),
+    ("tanh", "(1 - np.tanh(z) ** 2)", "dd.derivative(np.tanh)(z)"),
+]
+
+
+@pytest.mark.parametrize("todo, old, new", RIGHT, ids=[f"{w[0]}-{k}" for k, w in enumerate(RIGHT)])
+def test_other_right_answers_are_right(todo: str, old: str, new: str) -> None:
+    (name,) = [name for name in NAMES if any(c["id"] == f"todo-{todo}" for c in cells("solutions", name))]
+    said = judged(name, todo, old, new, todo)
+    assert "right: " in said and not re.search("wrong|not done|stops", said), said
+
+
+def test_a_right_answer_is_told_what_was_checked() -> None:
+    names = dict(run_all("solutions", NAMES[2])[1])
+    assert "right: df/dW, df/db, df/dx at 12 points and proved by algebra" in names["check-dense"]
+
+
+@pytest.mark.parametrize("source, said", [
+    ("x = = 1", r"this cell is no Python yet, in line 1"),
+    ("x = 1\ny = zz", r"this cell stops in line 2: it stops with NameError: name 'zz'"),
+    ("while True:\n    pass", r"not ended after"),
+    ("x = 1", "^$"),
+])  # fmt: skip
+def test_no_cell_ends_in_a_traceback(source: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shells = pytest.importorskip("IPython.core.interactiveshell")
+    monkeypatch.setattr(checker, "SECONDS", 0.2)
+    monkeypatch.setattr(checker, "ALGEBRA", 0.2)
+    shell = shells.InteractiveShell.instance()
+    try:
+        checker.guard()
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            shell.run_cell(source)
+    finally:
+        shells.InteractiveShell.clear_instance()
+    assert re.search(said, out.getvalue()) and "Traceback" not in out.getvalue() + err.getvalue(), out.getvalue()
 
 
 PIECES = [
@@ -193,4 +331,4 @@ PIECES = [
 
 @pytest.mark.parametrize("todo, old, new", PIECES)
 def test_the_network_is_right_only_if_every_piece_is(todo: str, old: str, new: str) -> None:
-    assert re.search(r"network: .*(WRONG in 9 entries|must have shape)", judged(NAMES[2], todo, old, new, "network"))
+    assert re.search("network: (wrong|the shapes do not fit)", judged(NAMES[2], todo, old, new, "network"))
