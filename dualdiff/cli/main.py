@@ -28,7 +28,7 @@ from ..check.coverage import coverage
 from ..core.pytree import flatten
 from ..program.compile import compile
 from ..show.text import Table, element_names, shown
-from ..show.trace import Trace, traced
+from ..show.trace import Trace, code_of, traced
 from ..transforms.forward import jacobian, value_and_jacobian
 from .formula import (
     CONSTANTS,
@@ -159,6 +159,7 @@ examples:
   python -m dualdiff model.py:loss "w=[1,2]" b=0            a function in a file, or module:function
   python -m dualdiff "x*y + sin(x)" x=1 y=2 --trace --reverse   the way there and, for the adjoints, back
   python -m dualdiff "x*y + sin(x)" x=1 y=2 --graph svg > graph.svg   its computational graph, as a picture
+  python -m dualdiff "x*y + sin(x)" x=1 y=2 --page out.html   a page that steps through both passes
   python -m dualdiff check "sin(x^2)" "cos(x^2)"            a derivative done by hand, the slip named (several: "y; x")
   python -m dualdiff coverage                               which functions of NumPy and SciPy are differentiable
 
@@ -193,6 +194,7 @@ def parser() -> Parser:
     made.add_argument("--trace", action="store_true", help="print the evaluation trace, of functions in files too")
     made.add_argument("--reverse", action="store_true", help="reverse mode: one pass back gives a whole gradient")
     made.add_argument("--graph", choices=["mermaid", "dot", "svg"], help="print nothing but the computational graph")
+    made.add_argument("--page", metavar="FILE", help="write a page (HTML) that steps through both passes")
     made.add_argument("--program", action="store_true", help="print nothing but generated code for the derivatives")
     version = importlib.import_module("dualdiff").__version__
     made.add_argument("--version", action="version", version=f"dualdiff {version}")
@@ -252,6 +254,14 @@ def run(argv: Sequence[str]) -> int:
             write([getattr(made, options.graph)().rstrip()])
         except ValueError as exc:  # too large a picture
             raise CommandError(str(exc)) from None
+        return 0
+    if options.page:
+        code = targets[0] if function is None else code_of(f)
+        try:
+            tracing(f, call, inputs, code=code).page(options.page)
+        except OSError as exc:
+            raise CommandError(f"can't write {options.page}: {exc.strerror}") from None
+        write([f"written: {options.page}"])
         return 0
     mode = "reverse" if options.reverse else "forward"
     if options.program:

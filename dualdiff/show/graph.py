@@ -116,9 +116,12 @@ class Box:
         self.x, self.y, self.width, self.height = self.y, self.x, self.height, self.width
 
 
-def svg(trace: Rows) -> Picture:
-    if len(trace.rows) <= DRAWN:
-        return _drawn(trace)
+def svg(trace: Rows, step: int | None = None) -> Picture:
+    last = 2 * len(trace.rows)
+    if step is not None and step not in range(last + 1):
+        raise ValueError(f"svg: this trace has steps 0 to {last} (forward, then back), so step={step!r} shows nothing")
+    if len(trace.rows) <= DRAWN or step is not None:
+        return drawn(trace, step)
     try:
         import graphviz  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -144,7 +147,10 @@ def is_wide(trace: Rows) -> bool:
     return width > max(PAGE, *[sum(b.width + ROOM for b in layer) for layer in layers.values()])
 
 
-def _drawn(trace: Rows) -> Picture:
+def drawn(trace: Rows, step: int | None = None) -> Picture:
+    """The picture as it is laid out here; at a step, as far as both passes have come by then."""
+    if len(trace.rows) > DRAWN:
+        raise ValueError(f"a graph of {len(trace.rows)} nodes is more than the {DRAWN} that are drawn here")
     links, captions, down = edges(trace), [caption(trace, row) for row in trace.rows], is_wide(trace)
     boxes = _boxes(links, captions)
     for b in boxes if down else []:
@@ -166,12 +172,18 @@ def _drawn(trace: Rows) -> Picture:
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     font = f'font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}"'
     edge = f'fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#end)"'
+    n, at = len(trace.rows), -1 if step is None else step
+    lit = {k for k, e in enumerate(links) if (e.target == at - 1 if at <= n else e.source == 2 * n - at)}
+    lit_edge = edge.replace(GREY, FORWARD if at <= n else REVERSE).replace("1.4", "3")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto" {font}>',
-        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" orient="auto">'
         f'<path d="M0 0.5 8 4 0 7.5z" fill="{GREY}"/></marker></defs>',
-        *[f'<path d="{_d(c)}" {edge}/>' for c in curves],
-        *_nodes(trace, boxes, captions),
+        *[
+            f'<path class="edge" data-edge="{k}" d="{_d(c)}" {edge if k not in lit else lit_edge}/>'
+            for k, c in enumerate(curves)
+        ],
+        *_nodes(trace, boxes, captions, step),
         *_labels(links, curves, boxes),
         f'<text y="{height - 12:.0f}" font-size="12">{"".join(foot)}</text>',
         "</svg>",
@@ -308,18 +320,29 @@ def _d(curve: Curve) -> str:
     return f"M{x:.1f} {y:.1f}" + "".join("C" + " ".join(f"{z:.1f}" for z in p[1:].flat) for p in curve)
 
 
-def _nodes(trace: Rows, boxes: list[Box], captions: list[list[str]]) -> Iterator[str]:
-    results = {*trace.results.values()}
+def _nodes(trace: Rows, boxes: list[Box], captions: list[list[str]], step: int | None) -> Iterator[str]:
+    """The boxes; at a step without what is not computed yet: row k at step k + 1, its adjoint at step 2n - k."""
+    results, n = {*trace.results.values()}, len(trace.rows)
     for row, b, lines in zip(trace.rows, boxes, captions):
+        j = boxes.index(b)
+        forward, back = step is None or j < step, step is None or 2 * n - j <= step
+        now = step is not None and step in (j + 1, 2 * n - j)
         fill = "#fff3d6" if row.name in results else "#e6f4ea" if row.operation == "input" else "#f2f4f8"
         x, y = b.x - b.width / 2, b.y - b.height / 2
         size = f'x="{x:.1f}" y="{y:.1f}" width="{b.width:.1f}" height="{b.height:.1f}"'
-        yield f'<rect {size} rx="7" fill="{fill}" stroke="#606060"/>'
+        stroke = f'"{REVERSE if back else FORWARD}" stroke-width="3.5"' if now else '"#606060"'
+        pale = "" if forward else ' opacity="0.35"'
+        yield f'<g class="node" data-row="{j}"{pale}>'
+        yield f'<rect {size} rx="7" fill="{fill}" stroke={stroke}/>'
         for k, line in enumerate(lines):
-            colour = INK if k < 2 else FORWARD if line.startswith("→") else REVERSE
+            kind, colour = ("n", INK) if k == 0 else ("v", INK) if k == 1 else ("t", FORWARD)
+            kind, colour = ("a", REVERSE) if k > 1 and not line.startswith("→") else (kind, colour)
+            if k and not (back if kind == "a" else forward):
+                continue
             bold = ' font-weight="bold"' if k == 0 else ""
-            at = f'x="{b.x:.1f}" y="{y + LINE * k + 19:.1f}"'
+            at = f'class="{kind}" x="{b.x:.1f}" y="{y + LINE * k + 19:.1f}"'
             yield f'<text {at} text-anchor="middle" fill="{colour}"{bold}>{escape(line)}</text>'
+        yield "</g>"
 
 
 def _labels(links: list[Edge], curves: list[Curve], boxes: list[Box]) -> Iterator[str]:
@@ -342,10 +365,11 @@ def _labels(links: list[Edge], curves: list[Curve], boxes: list[Box]) -> Iterato
         x, y = max(spots, key=good)
         taken.append((x, y, w, h))
         yield (
+            f'<g class="label" data-edge="{k}">'
             f'<rect x="{x - w:.1f}" y="{y - h:.1f}" width="{2 * w:.1f}" height="{2 * h:.1f}" rx="4" fill="#ffffff" '
             'fill-opacity="0.92"/>'
         )
-        yield f'<text x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle" fill="{LOCAL}">{escape(e.text)}</text>'
+        yield f'<text x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle" fill="{LOCAL}">{escape(e.text)}</text></g>'
 
 
 def _spot(piece: Any, s: float) -> tuple[float, float]:

@@ -45,11 +45,14 @@ class Rows:
         What the entries of each row's `tangent` are along.
     results : dict
         The name of each result of f, and of the row that it is.
+    code : str
+        The text of f, where it is known.
     """
 
     rows: list[Row]
     directions: tuple[str, ...]
     results: dict[str, str]
+    code: str = ""
 
     def label(self, row: Row) -> str:
         """The row's name, and the result's if it is one."""
@@ -73,6 +76,15 @@ class Rows:
                 parts.append(f"{row.name}: {cell(row.adjoint, digits, short=True)} {by} {factor(local, digits)}")
             made[name] = " + ".join(parts) or "no use"
         return made
+
+    def pushes(self, row: Row, direction: int) -> str:
+        """How the row's tangent comes about: local derivative times the operand's tangent, summed over operands."""
+        of, parts = {r.name: r for r in self.rows}, []
+        for name, local in zip(row.operands, row.local):
+            by = "×" if not np.shape(of[name].value) or np.shape(local) == np.shape(row.value) else "@"
+            text = "J" if local is None else factor(local, 6).removeprefix("conj")
+            parts.append(f"{text} {by} {cell(of[name].tangent[direction], 6, short=True)}")
+        return " + ".join(parts) or "the seed"
 
 
 def factor(local: Any, digits: int) -> str:

@@ -7,11 +7,19 @@ transpose between a row and its operands: all numbers of a trace are of one reco
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 import operator
+import os
 import re
+import sys
+import tempfile
+import textwrap
+import webbrowser
 from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +33,7 @@ from ..run.checks import check_function, fitting
 from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine
 from ..transforms.reverse import Record
-from . import graph
+from . import graph, page
 from .rows import Row, Rows, Step, Steps, constant, literal
 from .text import Table, cell, element_names
 
@@ -77,15 +85,44 @@ class Trace(Rows):
         """The computational graph in the DOT language of Graphviz."""
         return graph.dot(self)
 
-    def svg(self) -> graph.Picture:
+    def svg(self, step: int | None = None) -> graph.Picture:
         """The computational graph as a picture, for slides and pages: SVG text, which notebooks show drawn.
+
+        At a `step` it is as far as both passes have come: 1 to n are the rows forward, n + 1 to 2n their adjoints from
+        the last row to the first.
 
         Raises
         ------
         ValueError
-            If the graph is too large to be laid out here and the graphviz package is missing.
+            If there is no such step, or the graph is too large to be laid out here and the graphviz package is missing.
         """
-        return graph.svg(self)
+        return graph.svg(self, step)
+
+    def page(self, path: str | os.PathLike[str] | None = None) -> str:
+        """A page that steps through both passes, by slider or arrow keys: written to `path`, and returned as HTML text.
+
+        It is one file that needs no network.
+
+        >>> import numpy as np, dualdiff as dd
+        >>> dd.trace(lambda x: np.sin(x**2), 2.0).page()[:15]
+        '<!doctype html>'
+        """
+        text = page.page(self)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def show(self) -> None:
+        """Show that page: in a notebook below the cell, else in the browser."""
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if hasattr(shell, "kernel"):
+            frame = f'<iframe srcdoc="{escape(self.page())}" style="width:100%;height:640px;border:0"></iframe>'
+            display = importlib.import_module("IPython.display")
+            display.display(display.HTML(f"<div>{frame}</div>"))
+        else:
+            file = Path(tempfile.mkdtemp(prefix="dualdiff-")) / "trace.html"
+            self.page(file)
+            webbrowser.open(file.as_uri())
 
     @property
     def graph(self) -> graph.Picture:
@@ -145,7 +182,7 @@ def trace(f: Function, *args: Any, seed: Any = None, cotangent: Any = None) -> T
     -------
     Trace
         Prints as a table, in notebooks too; `.rows` are its rows, `.graph` is the picture of the computational graph,
-        also as `.svg()`, `.mermaid()`, `.dot()`.
+        also as `.svg()`, `.mermaid()`, `.dot()`; `.page(path)` and `.show()` step through both passes.
 
     Raises
     ------
@@ -170,6 +207,7 @@ def traced(
     numbered: bool = False,
     spoken: Mapping[Any, str] | None = None,
     digits: int = 6,
+    code: str = "",
 ) -> Trace:
     """`trace`, with functions named as in `spoken`, and so many digits of constants in operations.
 
@@ -197,13 +235,20 @@ def traced(
                 steps.know(node, v)
         needed = _needed(record, steps)
         (_number_all if numbered else _name)(inputs, needed, names)
-        return _trace(f, record, steps, [*inputs, *needed], directions, seeds, _cotangents(record, cotangent))
+        return _trace(f, record, steps, [*inputs, *needed], directions, seeds, _cotangents(record, cotangent), code)
     finally:
         steps.forget()
 
 
 def _trace(
-    f: Function, record: Record, steps: Steps, shown: list[Step], directions: list[str], seeds: Any, seeded: list[Any]
+    f: Function,
+    record: Record,
+    steps: Steps,
+    shown: list[Step],
+    directions: list[str],
+    seeds: Any,
+    seeded: list[Any],
+    code: str,
 ) -> Trace:
     adjoints = _adjoints(record, seeded)
     rows = []
@@ -234,7 +279,15 @@ def _trace(
             none = (number(np.zeros(np.shape(v))[()]),) * len(directions)
             rows.append(Row(label, constant(v).format(), (), v, none, ct, ()))
         results[label] = steps.of[node].name if node in steps.of else label
-    return Trace(rows, tuple(directions), results)
+    return Trace(rows, tuple(directions), results, code or code_of(f))
+
+
+def code_of(f: Function) -> str:
+    """The text of f, "" where Python does not know it."""
+    try:
+        return textwrap.dedent(inspect.getsource(inspect.unwrap(f))).strip()
+    except (OSError, TypeError):
+        return ""
 
 
 # ---------------------------------------------------------------- which steps, and what they depend on
