@@ -177,7 +177,8 @@ def drawn(trace: Rows, step: int | None = None) -> Picture:
     lit_edge = edge.replace(GREY, FORWARD if at <= n else REVERSE).replace("1.4", "3")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} style="max-width:100%;height:auto" {font}>',
-        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" orient="auto">'
+        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" markerHeight="11" '
+        'markerUnits="userSpaceOnUse" orient="auto">'
         f'<path d="M0 0.5 8 4 0 7.5z" fill="{GREY}"/></marker></defs>',
         *[
             f'<path class="edge" data-edge="{k}" d="{_d(c)}" {edge if k not in lit else lit_edge}/>'
