@@ -94,3 +94,32 @@ def test_form(path: Path) -> None:
     here = [str(p) for p in (Path.home(), HERE) if len(str(p)) > 5]
     assert not [t for t in texts(notebook) if ABSOLUTE.search(t) or any(p in t for p in here)]
     nbformat.validate(nbformat.from_dict(notebook))
+
+
+@each_stored
+def test_size_and_heading(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert len(cells) <= 40
+    lines = [line for c in cells for line in "".join(c["source"]).splitlines()]
+    assert not [line for line in lines if len(line) > 88 and not line.startswith("|")]
+    title = "".join(cells[0]["source"])
+    assert re.match(r"# (\d+b?c?\. |Exercises \d+: )", title)
+    if path.parent == ROOM:
+        assert re.search(r"^\*Level: \w+ · Time: \d+ minutes · You need: ", title, re.M)
+        assert int(re.findall(r"Time: (\d+)", title)[0]) <= 45
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for target in re.findall(r"\]\(([^)#]+)\)", prose):
+        assert ":" in target or (path.parent / target).exists(), target
+
+
+def test_each_is_the_next_of_the_one_before() -> None:
+    notebooks = {p.name: json.loads(p.read_text(encoding="utf-8")) for p in ROOM.glob("*.ipynb")}
+    heads = {name: "".join(notebook["cells"][0]["source"]) for name, notebook in notebooks.items()}
+    follows = {name: re.findall(r"Next:\s+\[.*?\]\((.*?)\)", head) for name, head in heads.items()}
+    leads = {name: re.findall(r"Previous:\s+\[.*?\]\((.*?)\)", head) for name, head in heads.items()}
+    name, seen = min(heads), []
+    while name:
+        seen.append(name)
+        (name,) = follows[name] or [""]
+        assert not name or leads[name] == [seen[-1]]
+    assert sorted(seen) == sorted(heads)
