@@ -1,6 +1,7 @@
 """Every notebook runs in a fresh kernel, and is stored with its outputs as it ran from top to bottom."""
 
 import gc
+import html
 import json
 import os
 import re
@@ -123,3 +124,23 @@ def test_each_is_the_next_of_the_one_before() -> None:
         (name,) = follows[name] or [""]
         assert not name or leads[name] == [seen[-1]]
     assert sorted(seen) == sorted(heads)
+
+
+def test_the_cheat_sheet_to_print_says_what_the_notebook_says() -> None:
+    page = html.unescape((ROOM / "cheat_sheet.html").read_text(encoding="utf-8"))
+    cells = json.loads((ROOM / "09_cheat_sheet.ipynb").read_text(encoding="utf-8"))["cells"]
+    lines = [line for c in cells if c["cell_type"] == "markdown" for line in "".join(c["source"]).splitlines()]
+    table = [[x.strip() for x in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    assert [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in re.findall("<tr>(.*?)</tr>", page)] == table
+    assert not re.search(r"(?:src|href)=|@import|url\(", page)
+
+
+def test_the_page_for_teachers_has_every_notebook() -> None:
+    text = (ROOM / "README.md").read_text(encoding="utf-8")
+    assert all(f"({p.relative_to(ROOM).as_posix()})" in text for p in STORED if p.parent.name != "solutions")
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if ":" not in t]
+    assert not [t for t in targets if not (ROOM / t).exists()]
+    minutes = dict(re.findall(r"^\| \[[\db-c]+\]\((\w+\.ipynb)\) \| (\d+)", text, re.M))
+    for name, said in minutes.items():
+        assert f"Time: {said} minutes" in (ROOM / name).read_text(encoding="utf-8")
+    assert sorted(minutes) == sorted(p.name for p in ROOM.glob("*.ipynb"))
