@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import pairwise
 
@@ -40,8 +40,9 @@ def limit(seconds):
     try:
         yield
     finally:
-        with lock:
-            done.set()
+        while not done.is_set():
+            with suppress(OutOfTime), lock:  # it may come just now
+                done.set()
 
 
 def explain(error):

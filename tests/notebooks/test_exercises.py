@@ -297,6 +297,22 @@ def test_other_right_answers_are_right(todo: str, old: str, new: str) -> None:
     assert "right: " in said and not re.search("wrong|not done|stops", said), said
 
 
+WILD = "None, ..., 'x', [], lambda: 1, lambda *a: 1 / 0, lambda *a: (None,) * 3, lambda *a: [1, 'x']"
+
+
+@each_name
+def test_whatever_is_written_is_answered_in_words(name: str) -> None:
+    code = {c["id"]: "".join(c["source"]) for c in cells("solutions", name) if c["cell_type"] == "code"}
+    for id in [id for id in code if id.startswith("todo-")]:
+        targets = re.findall(r"^(?:def |class )?(\w+)(?: = |\(|:)", code[id], re.M)
+        assert targets
+        for target in [t for t in targets if t != "lift"]:  # which is given
+            for wild in eval(f"[{WILD}]"):
+                names = dict(run_all("solutions", name)[0]) | {target: wild}
+                said = run(code[id.replace("todo-", "check-")], names)
+                assert re.search("not done yet|wrong|stop|fit|list cannot|text", said), (target, wild, said)
+
+
 def test_a_right_answer_is_told_what_was_checked() -> None:
     names = dict(run_all("solutions", NAMES[2])[1])
     assert "right: df/dW, df/db, df/dx at 12 points and proved by algebra" in names["check-dense"]
