@@ -34,6 +34,6 @@ def slider(draw, label, values, stills):
 
 def side_by_side(**texts):
     """Texts in columns under their names."""
-    cell = '<td style="vertical-align:top;text-align:left"><b>{}</b><pre>{}</pre></td>'
+    cell = '<td style="vertical-align:top;text-align:left"><b>{}</b><pre style="font-family:monospace">{}</pre></td>'
     columns = "".join(cell.format(escape(name), escape(text)) for name, text in texts.items())
     display(HTML(f"<table><tr>{columns}</tr></table>"))
