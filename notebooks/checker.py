@@ -50,7 +50,7 @@ def explain(error):
     reason = re.sub("'?[Ee]llipsis'?", "...", str(error))  # that is Python's name for the dots
     kind = type(error).__name__
     if isinstance(error, OutOfTime):
-        return f"it has not ended after {SECONDS:.0f} seconds: a loop without an end? Look at what should stop it"
+        return f"it takes more than {SECONDS:g} seconds: a loop without an end? Look at what should stop it"
     if isinstance(error, RecursionError):
         return "it calls itself without an end"
     if "for ^" in reason or "bitwise_xor" in reason:
