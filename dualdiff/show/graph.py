@@ -324,8 +324,7 @@ def _d(curve: Curve) -> str:
 def _nodes(trace: Rows, boxes: list[Box], captions: list[list[str]], step: int | None) -> Iterator[str]:
     """The boxes; at a step without what is not computed yet: row k at step k + 1, its adjoint at step 2n - k."""
     results, n = {*trace.results.values()}, len(trace.rows)
-    for row, b, lines in zip(trace.rows, boxes, captions):
-        j = boxes.index(b)
+    for j, (row, b, lines) in enumerate(zip(trace.rows, boxes, captions)):
         forward, back = step is None or j < step, step is None or 2 * n - j <= step
         now = step is not None and step in (j + 1, 2 * n - j)
         fill = "#fff3d6" if row.name in results else "#e6f4ea" if row.operation == "input" else "#f2f4f8"

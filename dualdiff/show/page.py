@@ -21,7 +21,7 @@ def page(trace: Rows) -> str:
         picture = str(graph.drawn(trace))
     except ValueError as error:
         picture = f"<p>{escape(str(error))}</p>"
-    sums, links = trace.sums(), graph.edges(trace)
+    sums, pushes, links = trace.sums(), trace.pushes(), graph.edges(trace)
     rows = [
         {
             "name": trace.label(row),
@@ -29,7 +29,7 @@ def page(trace: Rows) -> str:
             "value": cell(row.value),
             "tangents": [cell(t) for t in row.tangent],
             "adjoint": cell(row.adjoint),
-            "pushes": [trace.pushes(row, d) for d in range(len(row.tangent))],
+            "pushes": pushes[row.name],
             "sums": sums[row.name],
         }
         for row in trace.rows

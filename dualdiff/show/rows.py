@@ -77,14 +77,20 @@ class Rows:
             made[name] = " + ".join(parts) or "no use"
         return made
 
-    def pushes(self, row: Row, direction: int) -> str:
-        """How the row's tangent comes about: local derivative times the operand's tangent, summed over operands."""
-        of, parts = {r.name: r for r in self.rows}, []
-        for name, local in zip(row.operands, row.local):
-            by = "×" if not np.shape(of[name].value) or np.shape(local) == np.shape(row.value) else "@"
-            text = "J" if local is None else factor(local, 6).removeprefix("conj")
-            parts.append(f"{text} {by} {cell(of[name].tangent[direction], 6, short=True)}")
-        return " + ".join(parts) or "the seed"
+    def pushes(self) -> dict[str, list[str]]:
+        """How each row's tangents come about: local derivative times the operand's tangent, summed over operands."""
+        of: dict[str, Row] = {}
+        made: dict[str, list[str]] = {}
+        for row in self.rows:
+            of[row.name], made[row.name] = row, []
+            for d in range(len(row.tangent)):
+                parts = []
+                for name, local in zip(row.operands, row.local):
+                    by = "×" if not np.shape(of[name].value) or np.shape(local) == np.shape(row.value) else "@"
+                    text = "J" if local is None else factor(local, 6).removeprefix("conj")
+                    parts.append(f"{text} {by} {cell(of[name].tangent[d], 6, short=True)}")
+                made[row.name].append(" + ".join(parts) or ("the seed" if row.operation == "input" else "a constant's"))
+        return made
 
 
 def factor(local: Any, digits: int) -> str:

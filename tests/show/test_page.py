@@ -45,6 +45,19 @@ def test_its_numbers_are_those_of_the_trace() -> None:
     assert rows[1]["sums"] == "v2: 1 × 2 + v4: -1 × 0.283662"
 
 
+def test_a_constant_result_has_no_seed_for_its_tangent() -> None:
+    rows = data(dd.trace(lambda x: 3.0, 1.0).page())["rows"]
+    assert [(r["pushes"], r["tangents"]) for r in rows] == [(["the seed"], ["1"]), (["a constant's"], ["0"])]
+
+
+def test_arrays_in_any_order_read_only_or_empty() -> None:
+    matrix, x = np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.array([1.0, 2.0, 3.0])
+    x.flags.writeable = False
+    rows = data(dd.trace(lambda x: matrix @ x, x).page())["rows"]
+    assert rows[-1]["pushes"][1] == "[[0, 1, 2], [3, 4, 5]] @ [0, 1, 0]" and rows[-1]["tangents"][1] == "[1, 4]"
+    assert data(dd.trace(np.sum, np.ones(0)).page())["rows"][-1]["value"] == "0"
+
+
 def test_products_are_counted_for_both_modes() -> None:
     assert data(TRACE.page())["costs"] == [
         "8 products a pass",
