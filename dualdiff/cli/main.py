@@ -27,8 +27,9 @@ import numpy as np
 from ..check.coverage import coverage
 from ..core.pytree import flatten
 from ..program.compile import compile
+from ..show.rows import Source
 from ..show.text import Table, element_names, shown
-from ..show.trace import Trace, code_of, traced
+from ..show.trace import Trace, source_of, traced
 from ..transforms.forward import jacobian, value_and_jacobian
 from .formula import (
     CONSTANTS,
@@ -256,9 +257,9 @@ def run(argv: Sequence[str]) -> int:
             raise CommandError(str(exc)) from None
         return 0
     if options.page:
-        code = targets[0] if function is None else code_of(f)
+        source = Source(targets[0]) if function is None else source_of(f)
         try:
-            tracing(f, call, inputs, code=code).page(options.page)
+            tracing(f, call, inputs, source=source).page(options.page)
         except OSError as exc:
             raise CommandError(f"can't write {options.page}: {exc.strerror}") from None
         write([f"written: {options.page}"])

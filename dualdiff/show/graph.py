@@ -18,7 +18,7 @@ from .rows import Row, Rows, factor
 from .text import cell
 
 DRAWN = 60  # nodes that are laid out here; Graphviz is for more
-PAGE = 1000  # pixels; a graph that would be wider from left to right is laid out from top to bottom
+PAGE = 1000  # pixels; a graph that would be wider from left to right is laid out downwards, and shrinks if it still is
 DIGITS = 4
 
 # ---------------------------------------------------------------- graphs as text
@@ -169,7 +169,8 @@ def drawn(trace: Rows, step: int | None = None) -> Picture:
     foot = [f'<tspan dx="18" fill="{ink}">{escape(part)}</tspan>' for part, ink in zip(legend(trace), inks)]
     width = max(max(b.x + b.width / 2 for b in placed), sum(width_of(part) + 20 for part in legend(trace))) + MARGIN
     height = max(b.y + b.height / 2 for b in placed) + MARGIN + LINE
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    shrunk = min(1.0, PAGE / width)
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width * shrunk:.0f}" height="{height * shrunk:.0f}"'
     font = f'font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}"'
     edge = f'fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#end)"'
     n, at = len(trace.rows), -1 if step is None else step

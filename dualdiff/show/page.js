@@ -36,6 +36,7 @@
   costs.forEach((text) => { make(at("costs"), "span", text); make(at("costs"), "br"); });
   const nodes = rows.map((_, k) => document.querySelector(`.node[data-row="${k}"]`));
   const paths = edges.map((_, k) => document.querySelector(`.edge[data-edge="${k}"]`));
+  const code = document.querySelectorAll("#code .line");
   const labels = edges.map((_, k) => document.querySelector(`.label[data-edge="${k}"]`));
 
   const toggle = (element, kind, on) => element && element.classList.toggle(kind, on);
@@ -82,6 +83,7 @@
       tangents.forEach((t, d) => toggle(t, "off", !reached(k) || (tangents.length > 1 && d !== seed)));
       if (tangents.length === 1 && directions.length) tangents[0].textContent = `→ ${row.tangents[seed]}`;
     });
+    code.forEach((line, k) => toggle(line, "now", now >= 0 && rows[now].line === k));
     edges.forEach((edge, k) => {
       const lit = now >= 0 && (forward ? edge.target === now : edge.source === now);
       toggle(paths[k], "now", lit);

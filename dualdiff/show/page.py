@@ -31,6 +31,7 @@ def page(trace: Rows) -> str:
             "adjoint": cell(row.adjoint),
             "pushes": pushes[row.name],
             "sums": sums[row.name],
+            "line": row.line,
         }
         for row in trace.rows
     ]
@@ -49,11 +50,15 @@ def page(trace: Rows) -> str:
         "DATA": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
         "SCRIPT": _text("page.js"),
         "GRAPH": picture,
-        "CODE": escape(trace.code or "\n".join(f"{r.name} = {r.operation}" for r in trace.rows if r.operands)),
+        "CODE": "".join(f'<span class="line">{escape(line)}\n</span>' for line in _code(trace).split("\n")),
         "NAME": escape(" + ".join(trace.results)),
     }
     first, *rest = _text("page.html").split("@@")  # text, name, text, name, ..., so that nothing is replaced twice
     return first + "".join(parts.get(part, part) for part in rest)
+
+
+def _code(trace: Rows) -> str:
+    return trace.code or "\n".join(f"{r.name} = {r.operation}" for r in trace.rows if r.operands)
 
 
 def costs(trace: Rows) -> list[str]:

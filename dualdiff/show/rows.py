@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ class Row(NamedTuple):
 
     `tangent` has an entry for each seed direction, `local` for each operand the derivative of this row by it: slopes
     where the operation is elementwise, else the Jacobian, of shape `value.shape + operand.shape`, None if it is large.
+    `line` is the line of f's text, counted from 0, that asked for it, None where that is not known.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Row(NamedTuple):
     tangent: tuple[Any, ...]
     adjoint: Any
     local: tuple[Any, ...]
+    line: int | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -107,26 +111,44 @@ def factor(local: Any, digits: int) -> str:
 class Step:
     """A row in the making: its operation with {} for each of the sources, which are nodes of the recording."""
 
-    __slots__ = ("is_element", "is_outer", "name", "nodes", "operands", "sources", "text", "value")
+    __slots__ = ("is_element", "is_outer", "line", "name", "nodes", "operands", "sources", "text", "value")
 
     def __init__(self, text: str, sources: list[Any], node: Any, value: Any, is_element: bool = False) -> None:
         self.text, self.sources, self.nodes, self.is_element = text, sources, [node], is_element
         self.is_outer = isinstance(value, Number)  # it carries tangents of another derivative
         self.value = np.array(plain(value))[()]  # a copy, before f writes into it
         self.name = ""
+        self.line: int | None = None
         self.operands: list[Step] = []
+
+
+class Source(NamedTuple):
+    """The text of f, and where it stands."""
+
+    text: str = ""
+    file: str = ""
+    first: int = 0
+
+    def line(self, frame: FrameType | None) -> int | None:
+        """The line of the text, counted from 0, that is at work: of the innermost call that stands in it."""
+        last = self.first + self.text.count("\n")
+        while frame is not None:
+            if frame.f_code.co_filename == self.file and self.first <= frame.f_lineno <= last:
+                return frame.f_lineno - self.first
+            frame = frame.f_back
+        return None
 
 
 class Steps(list[Any]):
     """The steps of a recording, which notes primitives here at once, since a later assignment changes their operands.
 
     `spoken` has names of functions that differ from their own, "" if only the arguments are to be written;
-    constants have so many `digits`.
+    constants have so many `digits`; each step knows its line of `source`.
     """
 
-    def __init__(self, spoken: Mapping[Any, str] | None = None, digits: int = 6) -> None:
+    def __init__(self, source: Source, spoken: Mapping[Any, str] | None = None, digits: int = 6) -> None:
         super().__init__()
-        self.spoken, self.digits = spoken or {}, digits
+        self.source, self.spoken, self.digits = source, spoken or {}, digits
         self.of: dict[Any, Step] = {}  # node -> its step
         self.elements: dict[Any, Step] = {}  # x[0] taken twice is one step
         self.buffers: dict[Any, str] = {}  # leaves that are no inputs
@@ -161,6 +183,7 @@ class Steps(list[Any]):
         self._add(node, step)
 
     def _add(self, node: Any, step: Step) -> None:
+        step.line = self.source.line(sys._getframe())
         self.of[node] = step
         super().append(step)
 

@@ -34,7 +34,7 @@ from ..spaces.cotangents import Cotangents, order, real
 from ..spaces.recorded import Combine
 from ..transforms.reverse import Record
 from . import graph, page
-from .rows import Row, Rows, Step, Steps, constant, literal
+from .rows import Row, Rows, Source, Step, Steps, constant, literal
 from .text import Table, cell, element_names
 
 MOST_SEEDS = 4  # inputs, up to which each gets a direction of its own
@@ -207,7 +207,7 @@ def traced(
     numbered: bool = False,
     spoken: Mapping[Any, str] | None = None,
     digits: int = 6,
-    code: str = "",
+    source: Source | None = None,
 ) -> Trace:
     """`trace`, with functions named as in `spoken`, and so many digits of constants in operations.
 
@@ -219,7 +219,7 @@ def traced(
     names = _input_names(f, call.args)
     most = math.inf if numbered else MOST_SEEDS
     directions, seeds = _unit_seeds(call, names, most) if seed is None else _given_seeds(call, seed)
-    steps = Steps(spoken, digits)
+    steps = Steps(source or source_of(f), spoken, digits)
     try:
         record = Record(call, steps)
         if any(isinstance(x, Number) for x in (*call.leaves, *record.values)) or any(s.is_outer for s in steps):
@@ -235,7 +235,7 @@ def traced(
                 steps.know(node, v)
         needed = _needed(record, steps)
         (_number_all if numbered else _name)(inputs, needed, names)
-        return _trace(f, record, steps, [*inputs, *needed], directions, seeds, _cotangents(record, cotangent), code)
+        return _trace(f, record, steps, [*inputs, *needed], directions, seeds, _cotangents(record, cotangent))
     finally:
         steps.forget()
 
@@ -248,7 +248,6 @@ def _trace(
     directions: list[str],
     seeds: Any,
     seeded: list[Any],
-    code: str,
 ) -> Trace:
     adjoints = _adjoints(record, seeded)
     rows = []
@@ -268,6 +267,7 @@ def _trace(
                 tangent=tuple([_like(np.broadcast_to(d, shape), v) for d in t]),
                 adjoint=_like(sum(adjoints.get(n, 0.0) for n in step.nodes) + np.zeros(shape), v),
                 local=_local(step),
+                line=step.line,
             )
             rows.append(row)
     finally:
@@ -279,15 +279,17 @@ def _trace(
             none = (number(np.zeros(np.shape(v))[()]),) * len(directions)
             rows.append(Row(label, constant(v).format(), (), v, none, ct, ()))
         results[label] = steps.of[node].name if node in steps.of else label
-    return Trace(rows, tuple(directions), results, code or code_of(f))
+    return Trace(rows, tuple(directions), results, steps.source.text)
 
 
-def code_of(f: Function) -> str:
-    """The text of f, "" where Python does not know it."""
+def source_of(f: Function) -> Source:
+    """The text of f, empty where Python does not know it."""
     try:
-        return textwrap.dedent(inspect.getsource(inspect.unwrap(f))).strip()
+        f = inspect.unwrap(f)
+        lines, first = inspect.getsourcelines(f)
+        return Source(textwrap.dedent("".join(lines)).strip(), inspect.getsourcefile(f) or "", first)
     except (OSError, TypeError):
-        return ""
+        return Source()
 
 
 # ---------------------------------------------------------------- which steps, and what they depend on

@@ -48,7 +48,7 @@ def test_graphs_have_every_row_and_every_edge(made: Trace) -> None:
 def test_pictures_do_not_overlap(made: Trace) -> None:
     picture = ET.fromstring(made.svg())
     tag = "{http://www.w3.org/2000/svg}"
-    width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
+    width, height = map(float, picture.attrib["viewBox"].split()[2:])
     boxes = []
     for rect in picture.iter(f"{tag}rect"):
         x, y, w, h = (float(rect.attrib[k]) for k in ("x", "y", "width", "height"))
@@ -105,7 +105,9 @@ def test_wide_graphs_are_laid_out_top_down() -> None:
             x = np.sin(x) * x + k
         return x
 
-    for made, is_wide in (dd.trace(deep, 1.0), True), (GRAPHS[0], False), (dd.trace(np.prod, np.arange(60.0)), False):
+    fan = dd.trace(lambda x: sum(np.sin(x * k) for k in range(1, 15)), 1.0)  # wide either way
+    cases = (dd.trace(deep, 1.0), True), (GRAPHS[0], False), (dd.trace(np.prod, np.arange(60.0)), False), (fan, True)
+    for made, is_wide in cases:
         size = ET.fromstring(made.svg()).attrib
         assert (float(size["width"]) < float(size["height"])) >= is_wide
         assert float(size["width"]) <= 1000 and made.mermaid().startswith(f"flowchart {'TB' if is_wide else 'LR'}")

@@ -45,6 +45,30 @@ def test_its_numbers_are_those_of_the_trace() -> None:
     assert rows[1]["sums"] == "v2: 1 × 2 + v4: -1 × 0.283662"
 
 
+def test_each_step_knows_its_line_of_f() -> None:
+    def squared(x: float) -> float:
+        return x * x
+
+    def f(x: float) -> float:
+        a = squared(x)  # what a function called does is at the line of the call
+        for k in range(1, 3):
+            a = (a +
+                 x * k)  # fmt: skip
+        return dd.relu(a)
+
+    rows = data(dd.trace(f, 2.0).page())["rows"]
+    assert [(r["operation"], r["line"]) for r in rows] == [
+        ("input", None),
+        ("x × x", 1),
+        ("x × 1", 4),
+        ("v1 + v2", 3),
+        ("x × 2", 4),
+        ("v3 + v4", 3),
+        ("relu(v5)", 5),
+    ]
+    assert [r["line"] for r in data(dd.trace(np.sin, 2.0).page())["rows"]] == [None, None]
+
+
 def test_a_constant_result_has_no_seed_for_its_tangent() -> None:
     rows = data(dd.trace(lambda x: 3.0, 1.0).page())["rows"]
     assert [(r["pushes"], r["tangents"]) for r in rows] == [(["the seed"], ["1"]), (["a constant's"], ["0"])]
@@ -107,7 +131,7 @@ def test_the_command_line_writes_it(tmp_path: Path, capsys: pytest.CaptureFixtur
     file = tmp_path / "out.html"
     assert main(["ln(x1) + x1*x2 - sin(x2)", "x1=2", "x2=5", "--page", str(file)]) == 0
     page = file.read_text(encoding="utf-8")
-    assert "<pre>ln(x1) + x1*x2 - sin(x2)</pre>" in page
+    assert ">ln(x1) + x1*x2 - sin(x2)\n</span></pre>" in page
     assert [r["adjoint"] for r in data(page)["rows"]][:2] == ["5.5", "1.71634"]
     assert main(["x", "x=1", "--page", str(tmp_path / "missing" / "out.html")]) == 2
     assert "can't write" in capsys.readouterr().err
@@ -203,3 +227,20 @@ def test_it_fits_a_phone(opened: Any) -> None:
     opened.set_window_size(500, 800)
     assert opened.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     opened.set_window_size(1200, 900)
+
+
+def test_the_line_at_work_is_lit(browser: Any, tmp_path: Path) -> None:
+    keys = pytest.importorskip("selenium.webdriver").Keys
+
+    def f(x: float) -> float:
+        a = x * x
+        return np.sin(a)
+
+    dd.trace(f, 2.0).page(tmp_path / "trace.html")
+    browser.get((tmp_path / "trace.html").as_uri())
+    lit = []
+    for _ in range(6):
+        press(browser, keys.ARROW_RIGHT)
+        lit.append("".join(shown(browser, "#code .line.now")).strip())
+    first, last = "a = x * x", "return np.sin(a)"
+    assert lit == ["", first, last, last, first, ""]
