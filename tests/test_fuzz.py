@@ -13,7 +13,7 @@ from tests.fuzz.checks import examine, shrunk
 from tests.fuzz.programs import Program, program
 
 
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", range(10))
 def test_random_programs(block: int) -> None:
     for k in range(10 * block, 10 * block + 10):
         finds = examine(program(f"suite/{k}"), Counter())

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,13 +116,25 @@ def first(f: Function) -> dict[str, Function]:
         "sparse": dd.jacobian(f, sparse=True),
         "reverse over row-local rows": locally(dd.jacobian(f, mode="reverse", chunk_size=2)),
     }
-    if hasattr(dd, "compile"):  # twice, since the first call records
-        modes |= {f"compiled {how}": twice(dd.compile(modes[how])) for how in ("forward", "reverse")}
-    return modes
+    return modes | compiled({how: modes[how] for how in ("forward", "reverse", "sparse")})
 
 
-def twice(g: Function) -> Function:
-    return lambda x: (g(x), g(x))[1]
+def compiled(modes: dict[str, Function]) -> dict[str, Function]:
+    """Programs recorded at the point itself, and at others, whose branches may be other ones."""
+    here = {f"compiled {how}": after(dd.compile(g), 0.0) for how, g in modes.items()}
+    return here | {f"compiled elsewhere {how}": after(dd.compile(g), 0.4, 0.41, -0.3) for how, g in modes.items()}
+
+
+def after(g: Function, *steps: float) -> Function:
+    """g once it has been called at x + steps times a direction, whatever it said there."""
+
+    def run(x: Any) -> Any:
+        for step in steps:
+            with suppress(Exception):
+                g(moved(x, (step * direction(x)).astype(np.asarray(x).dtype)))
+        return g(x)
+
+    return run
 
 
 def complex_first(f: Function) -> dict[str, Function]:
@@ -143,7 +155,8 @@ def complex_first(f: Function) -> dict[str, Function]:
             rows += [np.concatenate([ct.real, ct.imag]) for ct in cts]
         return np.stack(rows + [0 * rows[0]] * (2 * np.size(value) - len(rows)))
 
-    return {"chunk_size=1": forward, "reverse": reverse}
+    modes = {"chunk_size=1": forward, "reverse": reverse}
+    return modes | compiled(modes)
 
 
 def second(f: Function, w: Any) -> dict[str, Function]:
@@ -173,7 +186,7 @@ def second(f: Function, w: Any) -> dict[str, Function]:
         "reverse over forward": dd.jacobian(dd.gradient(g), mode="reverse"),
         "reverse over row-local": locally(dd.jacobian(dd.gradient(g), mode="reverse")),
         "reverse over reverse": dd.jacobian(dd.gradient(g, mode="reverse"), mode="reverse"),
-    }
+    } | compiled({"hessian": dd.hessian(g)})
 
 
 # ---------------------------------------------------------------- comparing
