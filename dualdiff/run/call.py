@@ -99,8 +99,10 @@ class Call:
 
     def own_error(self) -> Exception | None:
         """What f raises on plain numbers."""
+        given = [x for leaves, _ in self.parts for x in leaves]
+        own = [x if isinstance(x, np.generic) else own_copy(leaf) for x, leaf in zip(given, self.leaves)]
         try:
-            self.f(*self.arguments([own_copy(x) for x in self.leaves]), **self.kwargs)
+            self.f(*self.arguments(own), **self.kwargs)
         except Exception as error:
             return error
         return None

@@ -88,3 +88,12 @@ def test_whose_error_is_shown() -> None:
 
 def viewed(t: Any) -> Any:
     return memoryview(t) if not isinstance(t, float) else t
+
+
+def test_numbers_of_numpy_stay_so_where_the_functions_own_error_is_looked_for() -> None:
+    def f(x: Any) -> Any:
+        return x.copy() + np.median(object(), x)  # which np.float64 can, and float can't
+
+    with pytest.raises(Exception, match="object") as caught:
+        dd.derivative(f)(np.float64(0.5))
+    assert "copy" not in str(caught.value)
