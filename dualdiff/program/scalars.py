@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,7 @@ class Scalars:
 
     def __init__(self, program: Optimised, names: list[str]) -> None:
         self.program, self.out = program, Lines(names)
+        self.weak = weakref.proxy(self)  # for symbols: arrays of objects in a circle are never let go
         self.made: list[tuple[Any, tuple[Any, ...]]] = []  # a function and its operands, or a name
         self.guards: dict[int, str] = {}  # what to write after so many of these
         self.seen: dict[Any, Symbol] = {}
@@ -142,7 +144,7 @@ class Scalars:
             if len(self.made) > 4 * self.operations:
                 raise Unsuited("too many operations")
             self.made.append((function, operands))
-            self.seen[key] = Symbol(self, len(self.made) - 1)
+            self.seen[key] = Symbol(self.weak, len(self.made) - 1)
         return self.seen[key]
 
     def apply(self, function: Any, *xs: Any) -> Any:
@@ -288,7 +290,7 @@ class Scalars:
     def argument(self, name: str, v: Any) -> Any:
         if type(v) is float:
             self.made.append((name, ()))
-            return Symbol(self, len(self.made) - 1)
+            return Symbol(self.weak, len(self.made) - 1)
         if not isinstance(v, np.ndarray) or v.dtype != np.float64 or v.size > MOST or not v.flags.c_contiguous:
             raise Unsuited("other arguments")
         names = self.elements[name] = []
@@ -298,7 +300,7 @@ class Scalars:
             self.made.append((names[-1], ()))
         whole = name if v.ndim == 1 else f"{name}.ravel()"
         self.unpack.append(f"{', '.join(names)}{',' * (v.size == 1)} = {whole}.tolist()" if names else "")
-        symbols = [Symbol(self, len(self.made) - v.size + k) for k in range(v.size)]
+        symbols = [Symbol(self.weak, len(self.made) - v.size + k) for k in range(v.size)]
         made = np.empty(v.size, object)
         made[:] = symbols
         return made.reshape(v.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -166,3 +167,16 @@ def test_arguments_of_another_order_in_memory(f: Any, first: Any) -> None:
             got, due = compiled(x), f(x)
             np.testing.assert_allclose(got, due, rtol=1e-13)
             assert got.strides == due.strides
+
+
+def test_what_is_compiled_is_let_go() -> None:
+    def used(a: Any) -> weakref.ref[Any]:
+        assert ready(dd.gradient(lambda x: np.sum(np.sin(x) * a)), (a,), (a / 2,)).source
+        return weakref.ref(a)
+
+    def alive(n: int) -> bool:
+        kept = used(np.arange(1.0, n + 1))
+        gc.collect()
+        return kept() is not None
+
+    assert [alive(n) for n in (3, 200)] == [False, False]  # in Python's numbers, and on arrays
