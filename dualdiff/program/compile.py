@@ -82,6 +82,8 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
     is not finite the program's answer is not used. What g reaches by name is compared at each call, arrays of at most
     1000 elements by content; larger ones are taken to stay as they are. The second call runs g as well and compares.
     The pattern of a sparse result stays the same from call to call, with zeros where np.where takes another branch.
+    Functions of `define_rule` and solvers of `define_root` are called whole, with plain numbers, so that they may be of
+    any kind; a program that calls one can't be saved.
 
     Raises
     ------

@@ -169,7 +169,7 @@ class Log:
 def shape_varies(function: Any, args: Any, kwargs: Any) -> bool:
     """Whether the shape of a result depends on more than shapes: on what holds where, or on integers."""
     name = args[1] if function is method else getattr(function, "__name__", "")
-    if name in VARYING or (function is np.where and len(args) == 1):
+    if name in VARYING or (function is np.where and len(args) == 1) or hasattr(function, "varies"):
         return True
     if isinstance(function, np.ufunc) or name in BY_INTEGERS:
         return False

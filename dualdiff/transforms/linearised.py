@@ -11,7 +11,7 @@ import numpy as np
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.number import Number
 from ..core.tangents import contract, gather, join, linear
-from ..core.values import dtype_of, is_complex, ndim, plain, shape_of, size_of
+from ..core.values import bare, dtype_of, is_complex, ndim, plain, shape_of, size_of
 from ..run.call import Function
 
 LARGEST = 2000  # elements of arguments (or results) up to which a map is transposed by its action on each of them
@@ -144,7 +144,7 @@ def zero_of(x: Any) -> Any:
     if isinstance(x, int | float):
         return 0.0
     try:
-        a = np.asarray(plain(x))
+        a = np.asarray(bare(x))
     except ValueError:  # a ragged list
         return None
     return np.zeros(a.shape, a.dtype if a.dtype.kind in "fc" else float)[()] if a.dtype.kind in "biufc" else None

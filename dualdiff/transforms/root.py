@@ -154,7 +154,7 @@ def _check_root(name: str, a: Any, g: Any, x: Any, tol: float) -> None:
         if not np.all(np.isfinite(scaled)) or not np.linalg.cond(scaled, 1) * np.finfo(a.dtype).eps < 1:
             raise np.linalg.LinAlgError(singular)
         step = np.max(np.abs(_solve(a, g)))
-    if not step <= tol * max(1, np.max(np.abs(x))):
+    if not step <= tol * np.max(np.abs(x), initial=1.0):
         raise ValueError(
             f"{name}: {x} is no root of the equation, from which a Newton step of {step:.2g} leads away: its "
             "derivative would be wrong; let the solver iterate further, or see whether it solves the same equation "

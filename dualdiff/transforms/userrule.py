@@ -16,9 +16,9 @@ from ..core.errors import NotDifferentiableError, user_line
 from ..core.making import numeric
 from ..core.number import Number
 from ..core.table import Plan
-from ..core.values import dtype_of, is_array, is_complex, plain, shape_of
+from ..core.values import dtype_of, is_array, is_complex, optimistic, plain, shape_of
 from ..rules.products import is_sparse
-from ..run.call import Function, own_copy
+from ..run.call import Function, number, own_copy
 
 
 class Custom:
@@ -29,8 +29,9 @@ class Custom:
         self._function, self._rule = function, rule
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        dual = has_tangent(args) or (kwargs and has_tangent(kwargs))
-        return (self._rule if dual else self._function)(*args, **kwargs)
+        if has_tangent(args) or (kwargs and has_tangent(kwargs)):
+            return self._rule(*args, **kwargs)
+        return whole(self._function, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -40,6 +41,35 @@ class Custom:
 
     def __repr__(self) -> str:
         return f"<{self._function!r} with its own derivative>"
+
+
+class Outside:
+    """A function that can't be looked into, as programs call it: what it does with copies, as copies."""
+
+    varies = True  # the shape of its result may depend on anything
+
+    def __init__(self, function: Function) -> None:
+        self.function, self.__name__ = function, str(getattr(function, "__name__", "f"))
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _kept(self.function(*map(number, _kept(args)), **_kept(kwargs)))
+
+
+def whole(function: Function, args: Any, kwargs: Any) -> Any:
+    """function(*args, **kwargs) on plain values; where these are recorded for a program, one call in that."""
+    recorded = _recorded((args, kwargs))
+    if recorded is None:
+        return function(*args, **kwargs)
+    return recorded.log.call(Outside(function), args, kwargs)
+
+
+def _recorded(x: Any) -> Any:
+    """The first number in x that is recorded for a program, or None."""
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, list | tuple) else ()
+    return x if optimistic(x) else next((r for r in map(_recorded, parts) if r is not None), None)
 
 
 def name_of(who: str, function: Any) -> str:
@@ -152,7 +182,7 @@ class Rule:
         def value(*values: Any) -> Any:
             if has_tangent(values):  # numbers of an outer derivative
                 return self(*fill(values), **kwargs)
-            return self.result(self.function(*fill(values), **kwargs), tag)
+            return self.result(whole(self.function, fill(values), kwargs), tag)
 
         def tangent(y: Any, values: Any, ts: Any) -> Any:
             live = [k for k, t in enumerate(ts) if t is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import pickle
 import random
 import threading
@@ -443,3 +444,95 @@ def test_no_warnings_but_the_functions_own() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(compiled(np.array([0.0, 4.0])), [[np.inf, 0], [0, 0.25]])
+
+
+# ---------------------------------------------------------------- functions that can't be looked into
+
+BUFFER = np.zeros(3)
+
+
+def by_hand(x: Any) -> Any:
+    assert type(x) is np.ndarray
+    return np.array([math.sin(v) for v in x.tolist()])
+
+
+def writing(x: Any) -> Any:
+    x[:] = [math.sin(v) for v in x.tolist()]
+    return x
+
+
+def into_a_buffer(x: Any) -> Any:
+    BUFFER[:] = [math.sin(v) for v in x.tolist()]
+    return BUFFER
+
+
+def above(x: Any) -> Any:
+    return np.array([v for v in x.tolist() if v > 0.5])
+
+
+def newton(a: Any) -> Any:
+    assert isinstance(a, float | np.ndarray)
+    y = np.zeros_like(a)
+    while np.max(np.abs(step := (y**3 + y - a) / (3 * y * y + 1))) > 1e-13:
+        y = y - step
+    return y
+
+
+def chain(primals: Any, tangents: Any) -> Any:
+    return np.cos(primals[0]) * tangents[0]
+
+
+erf = dd.define_rule(math.erf, partials=lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x))
+hand, writes, buffered = (dd.define_rule(f, jvp=chain) for f in (by_hand, writing, into_a_buffer))
+backward = dd.define_rule(lambda x: by_hand(x), vjp=lambda primals, ct: (np.cos(primals[0]) * ct,))
+chosen = dd.define_rule(above, vjp=lambda primals, ct: (np.where(primals[0] > 0.5, np.sum(ct), 0.0),))
+both = dd.define_rule(lambda x: (float(x[0]) ** 2, by_hand(x)), jvp=lambda p, t: (2 * p[0][0] * t[0][0], chain(p, t)))
+cubic = dd.define_root(lambda y, a: y**3 + y - a, newton)
+
+OPAQUE: dict[str, Any] = {
+    "a number": lambda x: erf(x[0]) * x,
+    "an array": lambda x: hand(x * x) * x,
+    "twice": lambda x: hand(x) + hand(2 * x) * x,
+    "it writes": lambda x: writes(+x) * x,
+    "into memory of its own": lambda x: +buffered(x) + buffered(2 * x) * x,
+    "by a pullback": lambda x: backward(x * x) * x,
+    "several results": lambda x: both(x)[0] * both(x)[1],
+    "a root": lambda x: cubic(x * x) * x,
+    "a root that is a number": lambda x: cubic(x[0] * x[1]) * x,
+}
+
+
+@pytest.mark.parametrize("how", ["f", "forward", "reverse", "hessian", "taylor"])
+@pytest.mark.parametrize("name", OPAQUE)
+def test_functions_with_rules_are_called_whole(name: str, how: str) -> None:
+    f = OPAQUE[name]
+    g = {
+        "f": f,
+        "forward": dd.jacobian(f),
+        "reverse": dd.jacobian(f, mode="reverse"),
+        "hessian": dd.hessian(lambda x: np.sum(f(x))),
+        "taylor": lambda x: dd.taylor(f, x, 2, direction=x),
+    }[how]
+    x = np.array([0.3, 0.8, 1.4])
+    compiled = ready(g, (x,), (x + 0.1,))
+    for point in (1.2 * x, x[::-1].copy()):
+        kept = point.copy()
+        np.testing.assert_allclose(served(compiled, point), g(point), rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(point, kept)
+
+
+def test_shapes_that_such_functions_decide_are_guarded() -> None:
+    f = lambda x: np.sum(chosen(x)) * x
+    x = np.array([0.3, 0.8, 1.4])
+    for g in (f, dd.jacobian(f, mode="reverse")):
+        compiled = ready(g, (x,), (x + 0.1,))
+        for point in (x + 0.3, x - 0.4, x):
+            np.testing.assert_allclose(compiled(point), g(point), rtol=1e-12)
+
+
+def test_programs_that_call_them_are_not_saved(tmp_path: Path) -> None:
+    x = np.array([0.3, 0.8])
+    compiled = ready(dd.jacobian(lambda x: hand(x * x)), (x,), (x + 0.1,))
+    assert "by_hand" in compiled.source
+    with pytest.raises(ValueError, match="by_hand"):
+        compiled.save(tmp_path / "program.py")
