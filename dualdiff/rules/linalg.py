@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core.errors import NotDifferentiableError, user_line
 from ..core.table import Plan, rule
-from ..core.values import ndim, plain, shape_of
+from ..core.values import dtype_of, ndim, plain, shape_of
 from .matrix import Matrix, adjoint, inverse_or_nan, is_complex, matrix_plan, matrix_rule, noise, tangent_of, transposed
 from .products import LETTERS, bilinear
 from .spectral import value_tangents
@@ -47,6 +47,8 @@ def _by_columns(a: Any) -> Callable[[Any], Any]:
     """b -> solve(a, b), where a leading axis of directions becomes columns, so that `a` is factored once."""
 
     def solve(b: Any) -> Any:
+        if dtype_of(b) == np.float16:  # which LAPACK has not
+            b = b.astype(a.dtype)
         if ndim(b) == a.ndim:
             return np.linalg.solve(a, b)
         moved = np.moveaxis(b, 0, -1)

@@ -74,3 +74,10 @@ def test_second_derivatives(f: Callable[[Any], Any], small: int, monkeypatch: py
     due = [(dd.gradient(scalar)(x + 1e-5 * e) - dd.gradient(scalar)(x - 1e-5 * e)) / 2e-5 for e in np.eye(3)]
     np.testing.assert_allclose(dd.hessian(scalar)(x), due, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(dd.jacobian(dd.gradient(scalar, mode="reverse"))(x), due, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("how", [{}, {"chunk_size": 1}, {"sparse": True}, {"mode": "reverse"}])
+def test_half_numbers_are_solved_in_the_precision_of_the_matrix(how: Any) -> None:
+    A = np.array([[2.0, 1.0], [0.0, 4.0]])
+    j = dd.jacobian(lambda x: np.linalg.solve(A, np.ones(2) + x), **how)(np.float16([1, 2]))
+    np.testing.assert_allclose(j.toarray() if hasattr(j, "toarray") else j, [[0.5, -0.125], [0, 0.25]])
