@@ -203,12 +203,13 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
-    if not {shape_of(a)[-1], shape_of(b)[-1]} <= {2, 3}:
-        raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
+    lengths = shape_of(a)[-1], shape_of(b)[-1]
+    if lengths != (3, 3):
+        np.cross(*map(np.ones, lengths))  # which raises where this NumPy wants other ones
     a0, a1, a2 = (a[..., k] if k < shape_of(a)[-1] else 0.0 for k in range(3))
     b0, b1, b2 = (b[..., k] if k < shape_of(b)[-1] else 0.0 for k in range(3))
     last = a0 * b1 - a1 * b0
-    if shape_of(a)[-1] == shape_of(b)[-1] == 2:
+    if lengths == (2, 2):
         return last
     return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, last], axisc)
 

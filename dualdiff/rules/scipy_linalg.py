@@ -7,6 +7,7 @@ Where SciPy reads one triangle of a matrix, the other has derivative zero.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +60,16 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_d
 
 @scipy_rule("linalg.cho_factor")
 def cho_factor(a: Any, lower: bool = False) -> Any:
-    rest = np.triu(a, 1) if lower else np.tril(a, -1)  # which SciPy leaves there, and nobody reads
-    return np.linalg.cholesky(a, upper=not lower) + rest, lower
+    factor = np.linalg.cholesky(a, upper=not lower)
+    if _rest_stays():  # nobody reads it
+        factor = factor + (np.triu(a, 1) if lower else np.tril(a, -1))
+    return factor, lower
+
+
+@functools.cache
+def _rest_stays() -> bool:
+    """Whether this SciPy leaves in the other triangle of a factor what stood there."""
+    return bool(sp("linalg.cho_factor")(np.array([[2.0, 1.0], [1.0, 2.0]]))[0][1, 0])
 
 
 @scipy_rule("linalg.cho_solve")

@@ -135,6 +135,8 @@ class Series(Structured):
         return Series(self.jets, lambda k: tangents.scatter(_array(self[k]), numbers, shape))
 
     def linear(self, shape: Shape, function: LinearMap, transpose: LinearMap, matrix: Any = None) -> Series:
+        if function in (np.conjugate, np.real, np.imag):  # the same all along, whatever is not known yet
+            return self.gather(shape, function)
         start = len(self.jets.series)
         first = function(_array(self[1]))  # which shows whether the function changes along the line
         if not _moves(first, self.jets):

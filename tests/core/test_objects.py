@@ -46,6 +46,9 @@ def test_parts_of_complex_arrays(mode: str) -> None:
     ):
         np.testing.assert_allclose(dd.jacobian(f, mode=mode)(x), 2 * np.eye(2))
     assert dd.jacobian(lambda x: np.sum([z(x), x]).imag, mode=mode)(x).tolist() == [2, 2]
+    if isinstance(np.array([1j, 1.0], object).imag[0], float):  # as NumPy has it from 2.5 on
+        assert (dd.jacobian(lambda x: np.add([z(x), z(x)], 1).imag, mode=mode)(x) == 2 * np.eye(2)).all()
+        return
     with pytest.raises(dd.TangentLossError, match="imag"):
         dd.jacobian(lambda x: np.add([z(x), z(x)], 1).imag, mode=mode)(x)
 

@@ -354,3 +354,17 @@ def test_the_callers_arrays_are_not_changed() -> None:
     found = taylor(f, x, 2)
     np.testing.assert_array_equal(found, [[5, 2], [5, 1], [0, 0]])
     np.testing.assert_array_equal(x, [1, 2])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_complex_eigenvalues_and_vectors_along_a_line(which: int) -> None:
+    turn = np.array([[0.0, 1.0], [-1.0, 0.2]])
+
+    def f(t: Any) -> Any:
+        return np.linalg.eig(turn + t * np.array([[0.3, 0.1], [0.2, 0.5]]))[which]
+
+    def slope(g: Any) -> Any:
+        return lambda t: dd.jvp(g, (t,), (1.0,))[1]
+
+    third = dd.taylor(f, 0.1, 3)[3]
+    np.testing.assert_allclose(6 * third, slope(slope(slope(f)))(0.1), rtol=1e-12, atol=1e-14)
