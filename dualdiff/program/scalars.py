@@ -131,7 +131,8 @@ class Scalars:
         try:
             for s in program.steps:
                 self.values.append(self.step(s))
-        except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        except (TypeError, ValueError, AttributeError, IndexError, OverflowError, SystemError) as error:
+            # The last comes of NumPy, whose products of objects go on after an error.
             raise Unsuited(str(error)) from error
         self.results = [self.plain(x) for x in program.results]
         self.write()

@@ -28,11 +28,12 @@ from ..core.values import plain
 from ..rules import special
 from ..rules.scipy_table import instance, of_numbers, stand_ins
 from .spellings import spellings, vectorized
+from .standard import MODULES, Float, standard
 
 _FUNCTION = type(np.sum)  # of what asks __array_function__
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
 FOLLOWED: weakref.WeakSet[Any] = weakref.WeakSet()  # the code of functions that were right with names followed
-_NOT_COPIED = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
+_NOT_COPIED = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__", *MODULES}
 
 
 def follow(f: Callable[..., Any], like: Number, buffers: bool = True, answers: bool = False) -> Callable[..., Any]:
@@ -55,11 +56,15 @@ def _with_room(like: Number) -> dict[Any, Any]:
     replaced |= {g: converter(g, room, lambda x: x) for g in converters}
     scipy = sys.modules.get("scipy.special")  # whose Python functions turn numbers with tangents into objects
     replaced |= {getattr(scipy, name): getattr(special, name) for name in _OURS if scipy}
-    return replaced | spellings(room) | stand_ins()
+    return replaced | spellings(room) | standard() | stand_ins()
 
 
 class _Followed(Copies):
-    """Copies that find what stands in for instances of SciPy's classes, too."""
+    """Copies that find what stands in for instances of SciPy's classes, and for `float`, too."""
+
+    def __init__(self, replaced: dict[Any, Any], followed: Callable[[str], bool]) -> None:
+        super().__init__(replaced, followed)
+        self.builtins |= {"float": Float} if replaced else {}
 
     def __call__(self, x: Any) -> Any:
         found = super().__call__(x)

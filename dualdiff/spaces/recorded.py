@@ -186,7 +186,9 @@ class Combine(Recorded):
         zero, hidden = np.broadcast_to(plain(w) == 0, shape_of(product)), plain(ct) == 0
         if np.any(zero):
             product = maps.clear(zero, product, isinstance(w, Number))
-        return maps.clear(hidden & ~cts.active(self), product, False) if np.any(hidden & ~zero) else product
+        if np.any(hidden & ~zero):
+            product = maps.clear(hidden & np.logical_not(cts.active(self)), product, False)
+        return product
 
 
 class Gather(Recorded):
@@ -392,7 +394,7 @@ class Contract(Recorded):
 
     def _with_structural_zeros(self, part: Any, w: Any, ct: Any, cts: Cotangents, batch: str, met: str) -> Any:
         """The product; without those infinite and NaN weights that meet only structural zeros of the cotangent."""
-        structural = (plain(ct) == 0) & ~cts.active(self)
+        structural = (plain(ct) == 0) & np.logical_not(cts.active(self))
         if not np.any(structural):
             return part
         odd = ~np.isfinite(plain(w))

@@ -71,6 +71,7 @@ class Layer:
 
 layer = Layer()
 box = SimpleNamespace(act=helper)
+FLOATS = [float]  # where names do not lead
 square: Callable[[Any], Any] = lambda x: x[0] ** 2
 # What asks, and the function that it is on plain numbers.
 RIGHT: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -101,7 +102,7 @@ RAISED: dict[str, Callable[[Any], Any]] = {
     "a class": layer,
     "a method": Layer(helper).through,
     "an object's attribute": lambda x: box.act(x[0]),
-    "what can't be a float": lambda x: float(x[0]) ** 2 if isinstance(x[0], float) else x[0] * 0,
+    "what can't be a float": lambda x: FLOATS[0](x[0]) ** 2 if isinstance(x[0], float) else x[0] * 0,
     "getattr": lambda x: x[0] ** 2 if getattr(x[0], "is_integer", None) else x[0] * 0,
     "the same by chance": lambda x: np.sum((x - 0.3) * 2) if x[0].__class__ is np.float64 else x[0] - 0.3,
 }

@@ -103,7 +103,7 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dd.gradient(np.abs, mode="reverse")(1 + 1j), TypeError, "holomorphic"),
     (lambda: dd.vjp(3.0, 1.0), TypeError, "vjp.*function"),
     (lambda: dd.vjp(lambda x: None, 1.0), TypeError, "vjp.*None"),
-    (lambda: dd.gradient(lambda x: float(x), mode="reverse")(1.0), TypeError, "lose the derivative"),
+    (lambda: dd.gradient(lambda x: complex(x).real, mode="reverse")(1.0), TypeError, "lose the derivative"),
     (lambda: dd.jacobian(lambda x: np.exp(1j * x.imag), mode="reverse")(np.ones(1) * 1j), TypeError, "holomorphic"),
 ]
 
