@@ -15,7 +15,7 @@ from ..core.kinks import lexicographic, met, ranks, watching
 from ..core.number import Number
 from ..core.table import axes_of, axis_of, rule
 from ..core.values import ndim, plain, shape_of, to_array
-from .structural import memory_order, rows_along
+from .structural import order_of_copy, rows_along
 
 
 def array_of(x: Any) -> Any:
@@ -32,7 +32,7 @@ def array_of(x: Any) -> Any:
 
 def _by_memory(function: Any, a: Any, axis: int, *args: Any, **options: Any) -> Any:
     """A function along an axis whose result lies in memory as `a` does; None where that is C's order anyway."""
-    order = memory_order(a) if ndim(a) > 1 else [0]
+    order = order_of_copy(a) if ndim(a) > 1 else [0]
     if order == list(range(len(order))):
         return None
     moved = function(np.transpose(a, order), *args, axis=order.index(axis + len(order)), **options)

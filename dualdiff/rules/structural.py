@@ -32,10 +32,29 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = N
     return Move(a, lambda v: v.reshape(shape), lambda t: t.reshape(t.shape[:1] + shape))
 
 
-def memory_order(a: Any) -> list[int]:
-    """The axes in the order in which they lie in memory."""
-    strides = getattr(plain(a), "strides", (0,) * ndim(a))  # which arrays of other kinds may not have
+def strides_of(a: Any) -> Any:
+    return getattr(plain(a), "strides", (0,) * ndim(a))  # which arrays of other kinds may not have
+
+
+def order_of_copy(a: Any) -> list[int]:
+    """The axes in the order in which they lie in memory in a copy with order="K"."""
+    strides = strides_of(a)
     return sorted(range(ndim(a)), key=lambda k: -abs(strides[k]))
+
+
+def memory_order(a: Any) -> list[int]:
+    """The axes in the order in which NumPy goes through memory: those of stride 0, from broadcasting, stay in place."""
+    strides = strides_of(a)
+    inner: list[int] = []  # from the fastest on
+    for k in reversed(range(ndim(a))):
+        at = len(inner)
+        for i in reversed(range(len(inner))):
+            if strides[k] and strides[inner[i]]:
+                if abs(strides[k]) >= abs(strides[inner[i]]):
+                    break
+                at = i
+        inner.insert(at, k)
+    return inner[::-1]
 
 
 @rule(np.ravel)

@@ -170,3 +170,39 @@ def test_hessian_of_many_elements() -> None:
     x, c = np.random.default_rng(3).normal(size=n), np.random.default_rng(4).normal(size=(n, n))
     due = complex_step(dd.gradient(lambda x: (x + x[::-1]) @ c @ (x * x), mode="reverse"), x)
     np.testing.assert_allclose(dd.hessian(lambda x: (x + x[::-1]) @ c @ (x * x))(x), due, rtol=1e-10, atol=1e-10)
+
+
+BROADCAST: dict[str, Callable[[Any], Any]] = {
+    "before": lambda A: np.broadcast_to(A, (2, 3, 4)),
+    "between": lambda A: np.broadcast_to(A[:, None, :], (3, 2, 4)),
+    "after": lambda A: np.broadcast_to(A[:, :, None], (3, 4, 2)),
+    "transposed": lambda A: np.broadcast_to(A.T, (2, 4, 3)),
+    "and transposed": lambda A: np.broadcast_to(A, (2, 3, 4)).transpose(2, 0, 1),
+    "twice": lambda A: np.broadcast_to(A[None, :, None, :], (2, 3, 5, 4)).transpose(3, 2, 1, 0),
+    "backwards": lambda A: np.broadcast_to(A[::-1, ::-1], (2, 3, 4)),
+}
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("name", BROADCAST)
+def test_axes_of_no_stride_are_raveled_as_numpy_does(name: str, mode: str) -> None:
+    A, n = np.arange(12.0).reshape(3, 4), np.arange(12)
+    f = lambda x: BROADCAST[name](x.reshape(3, 4)).ravel("K") ** 2
+    value, slope = dd.value_and_jacobian(f, mode=mode)(A.ravel())
+    due = BROADCAST[name](A).ravel("K")
+    np.testing.assert_array_equal(value, due**2)
+    np.testing.assert_array_equal(slope, 2 * due[:, None] * (due[:, None] == n))
+
+
+LAID: list[Callable[[Any], Any]] = [
+    *(lambda v: np.copy(v, order="K"), lambda v: np.sort(v, 1), lambda v: np.partition(v, 1, 1), lambda v: v * 2),
+    *(lambda v: np.cumsum(v, 1), lambda v: v.astype(float), lambda v: np.where(v > 3, v, 0)),
+]
+
+
+@pytest.mark.parametrize("name", BROADCAST)
+@pytest.mark.parametrize("g", LAID)
+def test_results_for_such_arrays_lie_in_memory_as_those_of_numpy(g: Any, name: str) -> None:
+    f = lambda x: np.ravel(g(BROADCAST[name](x.reshape(3, 4))), "K")
+    x = np.arange(12.0)[::-1].copy()
+    np.testing.assert_array_equal(dd.value_and_jacobian(f)(x)[0], f(x))
