@@ -21,7 +21,7 @@ from ..spaces.selection import SHORT, Space
 from .checks import Argnums, positions
 from .executors import chunk_of, passes
 from .failures import FINAL, OtherWay, shown
-from .follow import ANSWERED, FOLLOWED, follow
+from .follow import ANSWERED, FOLLOWED, code_of, follow
 from .foreign import foreign, looked_at
 from .losses import strays, unsteady
 from .questions import iterator, question
@@ -78,7 +78,7 @@ class Call:
         return self._run(seeds)
 
     def _run(self, seeds: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
-        code = getattr(self.f, "__code__", None)
+        code = code_of(self.f)
         followed = code in FOLLOWED
         try:
             return self.once(seeds, followed)

@@ -4,17 +4,20 @@ NumPy lets nobody else in when a number is stored into a plain float array, nor 
 array of objects, of which it can take neither sine nor mean; a few functions of SciPy do that to their arguments. When
 a sweep ends in the error that comes of it, it is run once more with a copy of f that finds, under the global names,
 closure cells and defaults through which it reaches NumPy, functions that make arrays with tangents. The same is
-done, on the way, for the Python functions and modules that f reaches by its names. Nothing that exists is changed:
-neither NumPy, nor f, nor any module, so that other threads see nothing of it. What is not reached by a name (methods of
-the user's classes) keeps the error.
+done, on the way, for the Python functions and modules that f reaches by its names, and for objects of the user's: they
+get a subclass with copies of the methods, and share what they hold. Nothing that exists is changed: neither NumPy, nor
+f, nor any module or class, so that other threads see nothing of it. What is not reached so (a dict of functions) keeps
+the error.
 """
 
 from __future__ import annotations
 
 import builtins
+import functools
 import sys
 import types
 import weakref
+from abc import ABCMeta
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +37,16 @@ _FUNCTION = type(np.sum)  # of what asks __array_function__
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
 FOLLOWED: weakref.WeakSet[Any] = weakref.WeakSet()  # the code of functions that were right with names followed
 _NOT_COPIED = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__", *MODULES}
+
+
+def code_of(f: Any) -> Any:
+    """The code that a call of f runs first, None where that is not Python's."""
+    while not isinstance(f, types.FunctionType):
+        inner = getattr(f, "func", None) if isinstance(f, functools.partial) else getattr(f, "__func__", None)
+        f = inner or getattr(type(f).__call__, "__wrapped__", type(f).__call__)
+        if not isinstance(f, types.FunctionType | types.MethodType | functools.partial):
+            return None
+    return f.__code__
 
 
 def follow(f: Callable[..., Any], like: Number, buffers: bool = True, answers: bool = False) -> Callable[..., Any]:
@@ -67,18 +80,100 @@ class _Followed(Copies):
         self.builtins |= {"float": Float} if replaced else {}
 
     def __call__(self, x: Any) -> Any:
+        if isinstance(x, types.MethodType):
+            return types.MethodType(self(x.__func__), self(x.__self__))
         found = super().__call__(x)
         if isinstance(x, np.vectorize):
             return vectorized(x, self(x.pyfunc))
         if found is x and (isinstance(x, np.ufunc) or type(x) is _FUNCTION):
             return self.remember(x, _OfLists(x))
+        if found is x and isinstance(x, type):
+            return self.kind(x)
+        if found is x and self.kind(type(x)) is not type(x):
+            return self.object(x)
         return instance(x) if found is x else found
 
     def stands_in(self, cell: Any) -> bool:
         try:
-            return super().stands_in(cell) or type(cell.cell_contents).__module__.startswith(("scipy.", "numpy.lib"))
+            x = cell.cell_contents
         except ValueError:  # not filled yet
             return False
+        kind = x if isinstance(x, type) else type(x)
+        return super().stands_in(cell) or kind.__module__.startswith(("scipy.", "numpy.lib")) or self.is_plain(kind)
+
+    def object(self, x: Any) -> Any:
+        """An object of the user's with all that it has, and with copies of its methods."""
+        made: Any = object.__new__(self.kind(type(x)))
+        made.__dict__ = x.__dict__
+        return self.remember(x, made)
+
+    def is_plain(self, k: type) -> bool:
+        """Whether a class may be copied: a user's, of objects that are nothing but what is in their `__dict__`."""
+        return (
+            type(k) in (type, ABCMeta)
+            and self.followed(k.__module__)
+            and not k.__module__.startswith("scipy.")
+            and getattr(k, "__new__") is object.__new__  # noqa: B009 - mypy
+            and k.__dictoffset__ != 0
+            and not issubclass(k, BaseException)
+            and not any(hasattr(k, name) for name in ("__array__", "__array_ufunc__", "__array_function__"))
+            and ["__init_subclass__" in vars(b) for b in k.__mro__].count(True) == 1  # that of object
+        )
+
+    def kind(self, k: type) -> type:
+        """A subclass of a class whose methods are copies, and of copies of its bases, which super() finds."""
+        if id(k) in self.copied:
+            return self.copied[id(k)][1]  # type: ignore[no-any-return]
+        if not self.is_plain(k):
+            return self.remember(k, k)  # type: ignore[no-any-return]
+        bases = dict.fromkeys([*[self.kind(b) for b in k.__bases__ if b is not object], k])
+        meta: Any = _Seen if type(k) is type else _SeenABC
+        names = {"__seen__": k, "__getattribute__": self.getter(k)}
+        made = self.remember(k, meta(k.__name__, tuple(b for b in bases if b is k or b not in k.__mro__), names))
+        self.remember(made, made)
+        for name, v in vars(k).items():
+            copy = self.attribute(v)
+            if copy is not v:
+                setattr(made, name, copy)
+                if hasattr(copy, "__set_name__"):
+                    copy.__set_name__(made, name)
+        if type(k) is not type:
+            made.__abstractmethods__ = k.__abstractmethods__  # type: ignore[attr-defined]
+        return made  # type: ignore[no-any-return]
+
+    def getter(self, k: type) -> Callable[[Any, str], Any]:
+        """How attributes of its objects are looked up, which may be functions and objects of the user's as well."""
+        get: Any = k.__getattribute__
+
+        def getattribute(x: Any, name: str) -> Any:
+            v = get(x, name)
+            return self(v) if isinstance(v, types.FunctionType) or self.kind(type(v)) is not type(v) else v
+
+        return getattribute
+
+    def attribute(self, v: Any) -> Any:
+        """What stands in a class: a function, or a descriptor of one."""
+        if isinstance(v, staticmethod | classmethod):
+            return type(v)(self(v.__func__))
+        if isinstance(v, property):
+            return property(*[f and self(f) for f in (v.fget, v.fset, v.fdel)])
+        if isinstance(v, functools.cached_property):
+            return functools.cached_property(self(v.func))
+        return self(v) if isinstance(v, types.FunctionType) else v
+
+
+class _Seen(type):
+    """Of copies of classes: who asks for their instances means those of the class itself."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.__dict__["__seen__"])
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, cls.__dict__["__seen__"])
+
+
+class _SeenABC(_Seen, ABCMeta):
+    pass
 
 
 class _Answering(_Followed):

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.composed import codes, operations
 
-LIBRARIES = {"numpy", "scipy", "sympy", "dualdiff", *sys.stdlib_module_names} - {"__main__"}
+LIBRARIES = {"numpy", "scipy", "sympy", "dualdiff", "_pytest", *sys.stdlib_module_names} - {"__main__"}
 _ASKING = ("isinstance", "issubclass", "type", "hasattr", "getattr", "AttributeError")
 _ASKING_TOO = ("isscalar", "singledispatch", "__class__")  # as attributes
 _GLOBAL = (opmap["LOAD_GLOBAL"], opmap["LOAD_NAME"])

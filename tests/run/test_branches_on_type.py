@@ -90,6 +90,8 @@ RIGHT: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "in a list": (lambda x: [helper][0](x[0]), square),
     "name of type": (lambda x: x[0] * (1 if type(x[0]).__name__ == "Dual" else x[0]), square),
     "hasattr": (lambda x: x[0] ** 2 if hasattr(x[0], "is_integer") else x[0] * 0, square),
+    "in a class": (layer, square),
+    "in an object": (Layer(helper).through, square),
     "through a namespace": (lambda x: helper(x[0]) + 0 * x[1], lambda x: x[0] ** 2 + 0 * x[1]),
     "and a buffer": (
         lambda x: buffered(x) if isinstance(x, np.ndarray) else x * 0,
@@ -99,8 +101,6 @@ RIGHT: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 RAISED: dict[str, Callable[[Any], Any]] = {
     "match": lambda x: matched(x[0]),
     "AttributeError": lambda x: caught(x[0]),
-    "a class": layer,
-    "a method": Layer(helper).through,
     "an object's attribute": lambda x: box.act(x[0]),
     "what can't be a float": lambda x: FLOATS[0](x[0]) ** 2 if isinstance(x[0], float) else x[0] * 0,
     "getattr": lambda x: x[0] ** 2 if getattr(x[0], "is_integer", None) else x[0] * 0,
