@@ -1,7 +1,8 @@
-"""What NumPy makes of comparisons of numbers with tangents, where that would lose a derivative in silence.
+"""What NumPy's own code asks of numbers with tangents, where its answer would be wrong, or take very long.
 
 Comparisons look at values only. But NumPy's polynomials drop coefficients that are 0, though they may move; its loops
-over arrays of objects take one of two numbers at a tie, where the derivative is half of each.
+over arrays of objects take one of two numbers at a tie, where the derivative is half of each. The method `dot` of a
+plain array asks nobody, and multiplies element by element.
 """
 
 from __future__ import annotations
@@ -79,6 +80,56 @@ def _by_numpy(frame: FrameType, operation: Any) -> bool:
         if any(w is f for w in held for f in _AT_TIES):
             return False
     return not {"le", "ge", "less_equal", "greater_equal"} & set(names)
+
+
+class _Operand(np.ndarray):
+    """x in `M.dot(x)`, as a number without axes: NumPy takes M times that for the product, and asks us for it."""
+
+    x: Any
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc is not np.multiply or inputs[1] is not self:
+            raise note(self.x, tangent_loss("np.asarray(x) beside a call of M.dot(x)"))
+        matrix = given = inputs[0]
+        if given.dtype.kind in "fc":  # which it was made for our sake, or was before
+            matrix = given.astype(complex if given.dtype.kind == "c" else float)
+        return np.dot(matrix if np.array_equal(matrix, given, equal_nan=matrix is not given) else given, self.x)
+
+
+def operand_of_dot(x: Any, dtype: Any, frame: FrameType) -> Any:
+    """What stands for x in a method `M.dot(x)` that asks nobody, and in SciPy's sparse products; None elsewhere.
+
+    It has a type for which NumPy's method does not go to BLAS.
+    """
+    if dtype is None and frame.f_globals.get("__name__", "").startswith("scipy.sparse"):
+        whole = np.empty((), object)  # by which SciPy leaves the product to us
+        whole[()] = x
+        return whole
+    code, kinds = frame.f_code, {"d": np.longdouble, "D": np.clongdouble}
+    if x.dtype.char not in kinds or "dot" not in code.co_names or not _is_dot(code, frame.f_lasti):
+        return None
+    operand: Any = np.full((), np.nan, dtype or kinds[x.dtype.char]).view(_Operand)
+    operand.x = x
+    return operand
+
+
+@lru_cache(256)
+def _is_dot(code: CodeType, at: int) -> bool:
+    """Whether the instruction at this place calls a method `dot` with one operand.
+
+    Before it the stack holds what the method's name left there, and the operand: back to where that began.
+    """
+    steps = list(dis.get_instructions(code))
+    last = max(k for k, s in enumerate(steps) if s.offset <= at)
+    last += steps[last].opname == "PRECALL"  # which in Python 3.11 may make the call itself
+    if not steps[last].opname.startswith("CALL") or steps[last].arg != 1:
+        return False
+    depth = 1  # of what the call leaves
+    for s in reversed(steps[: last + 1]):
+        depth -= dis.stack_effect(s.opcode, s.arg if s.opcode >= dis.HAVE_ARGUMENT else None)
+        if depth <= 1:
+            return s.argval == "dot"
+    return False
 
 
 @lru_cache(256)

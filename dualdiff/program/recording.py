@@ -8,12 +8,14 @@ of its `Log`. What Python decides on (`if`, `int`, an index) is a step too, a gu
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..core.asked import operand_of_dot
 from ..core.errors import DualdiffError, user_line
 from ..core.number import Number
 
@@ -270,7 +272,9 @@ class Recording(NDArrayOperatorsMixin):
             raise Escaped(f"np.{function.__name__} that may write to its operand{user_line()}")
         return self.log.call(function, args, options, target)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if (operand := operand_of_dot(self, dtype, sys._getframe(1))) is not None:
+            return operand
         raise Escaped(f"an array of NumPy's own is made of what is recorded{user_line()}")
 
     def __float__(self) -> NoReturn:

@@ -197,6 +197,8 @@ def test_ties_decided_by_tangents():
 
 
 class Model:
+    __slots__ = ()  # which is not followed
+
     def top(self, x):
         return np.maximum(np.array([x[0], x[1]]), 0.0)
 
@@ -216,3 +218,41 @@ def test_ties_in_what_is_not_followed(way):
             way(f)(np.zeros(2))
     np.testing.assert_array_equal(dense(way(lambda x: Model().first(x))(np.zeros(2))).ravel(), [1, 0])
     np.testing.assert_array_equal(dense(way(lambda x: Model().top(x))(np.array([1.0, -1.0]))), [[1, 0], [0, 0]])
+
+
+M = np.cos(np.arange(12.0)).reshape(3, 4)
+PRODUCTS = {
+    "matrix": lambda x: M.dot(x),
+    "and a method": lambda x: M.dot(x).mean() + M.dot(x * x)[1:].sum(),
+    "one inside another": lambda x: M.T.dot(M.dot(x)),
+    "vector": lambda x: M[0].dot(x),
+    "integers": lambda x: np.arange(8).reshape(2, 4).dot(x),
+    "complex": lambda x: (M + 1j * M[::-1]).dot(x).imag + M.dot(x * (1 + 2j)).real,
+    "more axes": lambda x: M[:, None].dot(x[:, None] * x),
+    "strides": lambda x: M[::2, ::-1].dot(x[::-1]),
+    "no axes": lambda x: M[0, 0, ...].dot(x),
+    "a choice": lambda x: M.dot(x if x[0] > 0 else 2 * x),
+    "objects": lambda x: np.array([x[0], x[1], 2.0, 3.0]).dot(x),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_method_dot_of_a_plain_array(name):
+    agrees(PRODUCTS[name], [0.3, -0.7, 1.1, 0.5])
+    f = dd.compile(PRODUCTS[name])
+    for x in (np.array([0.3, -0.7, 1.1, 0.5]), np.array([1.3, 0.7, -1.1, 2.5])):
+        np.testing.assert_allclose(f(x), PRODUCTS[name](x), rtol=1e-13)
+
+
+def test_dot_is_one_product():
+    x = np.ones(4)
+    operations = [row.operation for row in dd.trace(lambda x: M.dot(x).sum(), x).rows]
+    assert len(operations) <= 4
+    weights = np.array([[np.nan, 1, 2, np.inf]])
+    np.testing.assert_array_equal(dd.jacobian(lambda x: weights.dot(x))(x), weights)
+    single = dd.jacobian(lambda x: M.astype(np.float32).dot(x))
+    assert single(x.astype(np.float32)).dtype == np.float32 and single(x).dtype == float
+    exact = np.longdouble(1) / 3
+    np.testing.assert_array_equal(dd.jvp(lambda x: np.full((1, 4), exact).dot(x), (x,), (x,))[0], [4 * exact])
+    with pytest.raises(ValueError, match="shapes"):
+        dd.jacobian(lambda x: M.T.dot(x))(x)
