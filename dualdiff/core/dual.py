@@ -122,7 +122,7 @@ class Dual(Methods, Number, role="scalar"):
     """
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # a cache keyed by value would return another call's tangent
+    __hash__ = Methods.__hash__
 
     def __new__(cls, value: Any, tangent: Any = 0) -> Dual:
         """Check and convert what a user gives; the library itself fills the slots directly."""

@@ -255,7 +255,8 @@ def store(out: Any, result: Any, name: str) -> Any:
     if isinstance(out, NumberArray):
         out[...] = result
     elif isinstance(result, Number):
-        raise tangent_loss(f"np.{name} with a plain array as out= or on the left of an in-place operator")
+        what = f"np.{name} with a plain array as out= or on the left of an in-place operator"
+        raise tangent_loss(what, "write `h = h / x` for `h /= x`, or make h by np.zeros_like(x) or np.zeros(n, like=x)")
     else:
         np.copyto(out, result, casting="same_kind")
     return out

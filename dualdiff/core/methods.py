@@ -15,6 +15,7 @@ import numpy as np
 from . import kinks
 from .asked import tie
 from .engine import astype, operate
+from .errors import NotDifferentiableError, user_line
 from .number import Link, Number, NumberArray
 from .values import dtype_of, plain, shape_of
 
@@ -169,6 +170,8 @@ class Methods:
     dtype = property(lambda self: dtype_of(self.value))
     itemsize = property(lambda self: self.dtype.itemsize)
     nbytes = property(lambda self: self.size * self.itemsize)
+    strides = property(lambda self: self.value.strides)
+    device = property(lambda self: getattr(self.value, "device", "cpu"))
     T = property(np.transpose)
     mT = property(np.matrix_transpose)
     real, imag, flat = _assignable(np.real), _assignable(np.imag), _assignable(Flat)
@@ -177,6 +180,15 @@ class Methods:
     def flags(self) -> Any:
         """How the value lies in memory: an array of another kind may have no order, as if it were C's."""
         return getattr(self.value, "flags", np.empty(self.shape, bool).flags)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return np
+
+    def __hash__(self) -> int:
+        raise NotDifferentiableError(
+            f"unhashable: a number with a tangent as a key{user_line()} of a dict, a set or an lru_cache, which would "
+            "return another call's tangent; call what is cached (f.__wrapped__), or use dd.value(x) as the key"
+        )
 
     # ------------------------------------------------------------ ndarray methods
 
