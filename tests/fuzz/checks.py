@@ -353,9 +353,10 @@ class Check:
         if found[0].shape != np.shape(along) or not np.all(np.isfinite(found)) or not np.all(np.isfinite(along)):
             return
         self.counts["differences"] += 1
-        size = 1e-3 + np.max(np.abs(along), initial=0.0)
-        noise = np.max(np.abs(found[0] - found[1]), initial=0.0)  # of an oscillation they pass over both are small
-        if noise < 1e-6 * min(size, 1e-3 + np.max(np.abs(found[1]), initial=0.0)) and np.max(np.abs(found[1] - along), initial=0.0) > 1e-4 * size:
+        most = lambda d: np.max(np.abs(d), initial=0.0)
+        wrong = most(found[1] - along) > 1e-4 * (1e-3 + most(along))
+        # Agreeing to their own size: steps that pass over an oscillation give small ones twice.
+        if wrong and most(found[0] - found[1]) < 1e-6 * (1e-3 + min(most(along), most(found[1]))):
             yield Find(self.p, mode, str(along.tolist()), str(found[1].tolist()))
 
     def taylor(self, j: Any, only: str | None) -> Iterator[Find]:
