@@ -170,7 +170,6 @@ class Methods:
     dtype = property(lambda self: dtype_of(self.value))
     itemsize = property(lambda self: self.dtype.itemsize)
     nbytes = property(lambda self: self.size * self.itemsize)
-    strides = property(lambda self: self.value.strides)
     device = property(lambda self: getattr(self.value, "device", "cpu"))
     T = property(np.transpose)
     mT = property(np.matrix_transpose)

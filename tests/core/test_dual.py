@@ -455,7 +455,7 @@ def test_in_place_on_a_constant_says_what_to_write() -> None:
 
 def test_what_code_of_the_array_standard_asks() -> None:
     x = DualArray(np.ones((2, 3)), np.ones((2, 3)))
-    assert x.strides == (24, 8) and x.T.strides == (8, 24) and x.device == "cpu" and x.__array_namespace__() is np
+    assert x.device == "cpu" and x.__array_namespace__() is np
 
 
 # ---------------------------------------------------------------- making one
