@@ -105,6 +105,7 @@ class Copies:
         copy.__kwdefaults__ = f.__kwdefaults__ and {k: self(v) for k, v in f.__kwdefaults__.items()}
         copy.__dict__.update(f.__dict__)
         self.remember(f, copy)  # before the cells are filled, through which f may reach itself
+        self.remember(copy, copy)
         for new, c in zip(cells, old):
             if new is not c:
                 new.cell_contents = self(c.cell_contents)

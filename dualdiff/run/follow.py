@@ -3,17 +3,18 @@
 NumPy lets nobody else in when a number is stored into a plain float array, nor when np.array([x[0], 2.0]) makes an
 array of objects, of which it can take neither sine nor mean; a few functions of SciPy do that to their arguments. When
 a sweep ends in the error that comes of it, it is run once more with a copy of f that finds, under the global names,
-closure cells and defaults through which it reaches NumPy, functions that make arrays with tangents. The same is
-done, on the way, for the Python functions and modules that f reaches by its names, and for objects of the user's: they
-get a subclass with copies of the methods, and share what they hold. Nothing that exists is changed: neither NumPy, nor
-f, nor any module or class, so that other threads see nothing of it. What is not reached so (a dict of functions) keeps
-the error.
+closure cells and defaults through which it reaches NumPy, functions that make arrays with tangents. The same is done,
+on the way, for the Python functions and modules that f reaches by its names, or by lists and dicts, and for objects of
+the user's: they get a subclass with copies of the methods, and share what they hold. Nothing that exists is changed:
+neither NumPy, nor f, nor any module, class or list, so that other threads see nothing of it. What is not reached so (a
+list of lists) keeps the error.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
+import operator
 import sys
 import types
 import weakref
@@ -36,7 +37,20 @@ from .standard import MODULES, Float, standard
 _FUNCTION = type(np.sum)  # of what asks __array_function__
 _OURS = ("logsumexp", "softmax", "log_softmax", "polygamma")
 FOLLOWED: weakref.WeakSet[Any] = weakref.WeakSet()  # the code of functions that were right with names followed
+_MOST = 100  # of what a list may hold to be looked through
+_WRITES = "append extend insert remove pop popitem clear sort reverse update setdefault "
+_WRITES += "__setitem__ __delitem__ __iadd__ __imul__ __ior__"
 _NOT_COPIED = {"numpy", "dualdiff", *sys.stdlib_module_names} - {"__main__", *MODULES}
+
+
+def _written_to(*_: Any, **__: Any) -> Any:
+    raise TypeError("a list or dict of functions is written to, which its copy can't take")
+
+
+FIXED: dict[type, type] = {
+    kind: type(kind.__name__, (kind,), dict.fromkeys({*_WRITES.split()} & {*dir(kind)}, _written_to))
+    for kind in (list, tuple, dict)
+}
 
 
 def code_of(f: Any) -> Any:
@@ -91,6 +105,8 @@ class _Followed(Copies):
             return self.kind(x)
         if found is x and self.kind(type(x)) is not type(x):
             return self.object(x)
+        if type(x) in (list, tuple, dict) and len(x) < _MOST:
+            return self.container(x)
         return instance(x) if found is x else found
 
     def stands_in(self, cell: Any) -> bool:
@@ -99,6 +115,8 @@ class _Followed(Copies):
         except ValueError:  # not filled yet
             return False
         kind = x if isinstance(x, type) else type(x)
+        if kind in (list, tuple, dict):
+            return self(x) is not x
         return super().stands_in(cell) or kind.__module__.startswith(("scipy.", "numpy.lib")) or self.is_plain(kind)
 
     def object(self, x: Any) -> Any:
@@ -106,6 +124,14 @@ class _Followed(Copies):
         made: Any = object.__new__(self.kind(type(x)))
         made.__dict__ = x.__dict__
         return self.remember(x, made)
+
+    def container(self, x: Any) -> Any:
+        """Functions and objects in a list or dict, in a copy that can't be written to: that would be lost."""
+        held = list(x.values() if isinstance(x, dict) else x)
+        copies = [self(v) if callable(v) or self.kind(type(v)) is not type(v) else v for v in held]
+        if all(map(operator.is_, copies, held)):
+            return x
+        return self.remember(x, FIXED[type(x)](zip(x, copies) if isinstance(x, dict) else copies))
 
     def is_plain(self, k: type) -> bool:
         """Whether a class may be copied: a user's, of objects that are nothing but what is in their `__dict__`."""
@@ -147,7 +173,8 @@ class _Followed(Copies):
 
         def getattribute(x: Any, name: str) -> Any:
             v = get(x, name)
-            return self(v) if isinstance(v, types.FunctionType) or self.kind(type(v)) is not type(v) else v
+            held = callable(v) or type(v) in (list, tuple, dict) or self.kind(type(v)) is not type(v)
+            return self(v) if held and not isinstance(v, types.MethodType) else v
 
         return getattribute
 

@@ -109,6 +109,20 @@ class Layer:
         return self.act(t)
 
 
+FUNCTIONS = {"sine": lambda t: math.sin(t), "log": math.log}
+LIST = [math.sin, lambda t: math.cos(t)]
+
+
+class Layers:
+    def __init__(self) -> None:
+        self.layers = [Layer(math.sin), Layer(lambda t: math.cos(t))]
+
+    def through(self, t: Any) -> Any:
+        for layer in self.layers:
+            t = layer.through(t)
+        return t
+
+
 class Answer:
     def __init__(self, t: Any) -> None:
         self.t = math.log(t)
@@ -124,6 +138,7 @@ def caught(t: Any) -> Any:
 
 
 model, shifted, both, pump, shape = Model(), Shifted(), Both(), Pump(), Disc()
+MODELS = (Model(), Shifted())
 s, c, e = (lambda t: math.sin(t)), (lambda t: math.cos(t)), math.exp
 CASES: dict[str, tuple[Callable[[Any], Any], Callable[[float], Any]]] = {
     "a method": (lambda t: model.rhs(t), lambda t: 2 * c(t)),
@@ -141,6 +156,10 @@ CASES: dict[str, tuple[Callable[[Any], Any], Callable[[float], Any]]] = {
     "abstract": (lambda t: shape.area(t) * isinstance(shape, Shape), lambda t: 2 * math.pi * t),
     "an object's object": (lambda t: pump.head(t), lambda t: 6 * t + 2 * c(t)),
     "a function in an object": (Layer(lambda t: math.sin(t)).through, lambda t: c(t)),
+    "a dict": (lambda t: FUNCTIONS["sine"](t) + FUNCTIONS.get("log", abs)(t), lambda t: c(t) + 1 / t),
+    "a list": (lambda t: sum(g(t) for g in LIST), lambda t: c(t) - s(t)),
+    "objects in a list": (lambda t: sum(m.rhs(t) for m in MODELS), lambda t: 4 * c(t) - s(t)),
+    "a list in an object": (Layers().through, lambda t: -s(math.sin(t)) * c(t)),
     "made inside": (lambda t: Answer(t).t, lambda t: 1 / t),
     "kinds": (lambda t: math.sin(t) * isinstance(model, Model) * isinstance(both, Shifted), lambda t: c(t)),
     "an error": (caught, lambda t: c(t)),
@@ -211,3 +230,23 @@ def test_what_cannot_be_copied_keeps_its_error(kind: Any) -> None:
     with pytest.raises(dd.TangentLossError, match=r"test_objects_followed\.py:\d+"):
         dd.derivative(lambda t: x.rhs(t))(0.7)
     assert not Registered.found
+
+
+def test_lists_and_dicts_stay_as_they_are() -> None:
+    """What f writes into a list of functions is not lost in a copy: it raises, and the list is as it was."""
+    steps = [math.sin]
+
+    def grows(t: Any) -> Any:
+        steps.append(math.cos)
+        return steps[0](t)
+
+    with pytest.raises(TypeError):
+        dd.derivative(grows)(0.5)
+    assert set(steps) <= {math.sin, math.cos}
+    kinds = {"f": math.sin}
+
+    def asks(t: Any) -> Any:
+        return kinds["f"](t) if isinstance(kinds, dict) and isinstance(LIST, list) else t
+
+    assert dd.derivative(asks)(0.5) == math.cos(0.5)
+    assert kinds == {"f": math.sin} and type(kinds) is dict
