@@ -19,6 +19,8 @@ from ..core import kinks
 from ..core.tangents import hush, unhush
 from ..run.checks import check_function
 from .kernel import Kernel
+from .loops import Loops
+from .machine import Machine
 from .optimise import Optimised
 from .recording import Escaped, Log, Recording, Ref, concrete, method
 from .scalars import Unsuited
@@ -47,7 +49,9 @@ CHANGES = 8  # how often what the function reaches may change before it runs as 
 __all__ = ["Compiled", "compile"]
 
 
-def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
+def compile(
+    g: Callable[..., Any], backend: str = "numpy", *, threads: int | None = None, cache: bool = False
+) -> Compiled:
     """The function g, which may be made by transforms, as generated straight-line NumPy code.
 
     >>> import numpy as np, dualdiff as dd
@@ -65,9 +69,16 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
         A function of numbers, arrays and containers of them: a transform such as `dd.jacobian(f)`, or any function
         of NumPy code.
     backend : {"numpy", "numba"}
-        With "numba", programs of numbers and small arrays are compiled to machine code by Numba, which must be
-        installed: at the second call of a kind, or ahead of it by `.warm(*args)`, in a second or so. Where Numba can't,
-        NumPy's program serves and `.report` says why.
+        With "numba", programs are compiled to machine code by Numba, which must be installed: at the second call of a
+        kind, or ahead of it by `.warm(*args)`, in a second or so. Those of numbers and small arrays become one
+        function of numbers; in those of larger arrays, chains of steps on elements, slices and sums become loops
+        without arrays in between, and the rest stays NumPy's. Where Numba can't, NumPy's program serves and `.report`
+        says why.
+    threads : int, optional
+        With "numba", how many threads share the loops over large arrays; 1 unless given.
+    cache : bool, optional
+        With "numba", whether machine code is kept in a folder `dualdiff` of NUMBA_CACHE_DIR, or of the user's cache,
+        for later runs of Python.
 
     Returns
     -------
@@ -90,7 +101,7 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
     TypeError
         If g is not callable.
     ValueError
-        If there is no such backend.
+        If there is no such backend, or `threads` or `cache` are given without Numba.
     ImportError
         If Numba is asked for and not installed.
 
@@ -107,16 +118,20 @@ def compile(g: Callable[..., Any], backend: str = "numpy") -> Compiled:
     if not isinstance(backend, str) or backend not in ("numpy", "numba"):
         meant = "" if isinstance(backend, str) else "; did you mean dd.compile(g)(x)?"
         raise ValueError(f'compile: backend is "numpy" or "numba", not {backend!r}{meant}')
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"compile: threads is a number of threads from 1, not {threads!r}")
+    if backend == "numpy" and (threads is not None or cache):
+        raise ValueError('compile: threads= and cache= are for backend="numba"')
     if backend == "numba" and importlib.util.find_spec("numba") is None:
         raise ImportError("compile: backend=\"numba\" needs Numba: pip install 'dualdiff[numba]'")
-    return Compiled(g, backend)
+    return Compiled(g, backend, Machine(threads or 1, bool(cache)))
 
 
 class Compiled:
     """A function that is served by generated programs where it can be; see `compile`."""
 
-    def __init__(self, g: Callable[..., Any], backend: str = "numpy") -> None:
-        self._g, self._backend = g, backend
+    def __init__(self, g: Callable[..., Any], backend: str = "numpy", machine: Machine = Machine()) -> None:  # noqa: B008
+        self._g, self._backend, self._machine = g, backend, machine
         self._programs: dict[Any, list[Program]] = {}
         self._current: tuple[Program, ...] = ()  # the programs that are tried first
         self._reasons: dict[Any, str] = {}  # of signatures that run as g
@@ -144,7 +159,7 @@ class Compiled:
         return self._slowly(args, kwargs)
 
     def __reduce__(self) -> Any:
-        return compile, (self._g, self._backend)
+        return Compiled, (self._g, self._backend, self._machine)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -220,11 +235,11 @@ class Compiled:
             if optimised is None:
                 return program
             try:
-                made = program.compiled(optimised)
-                same = agree(made.run([own(x) for x in parts_of((args, kwargs))[0]]), expected)
+                made = program.compiled(optimised, self._machine)
+                same = agree(made.function(*[own(x) for x in parts_of((args, kwargs))[0]]), expected)
                 reason = "" if same else "machine code gave another result"
             except Unsuited as error:
-                reason = f"not of numbers and small arrays alone ({error})"
+                reason = str(error)
             except Exception as error:  # whatever Numba refuses
                 reason = f"Numba refuses it ({type(error).__name__})"
             if reason:
@@ -318,7 +333,7 @@ class Compiled:
         """Which calls are served by programs, and why others are not, a line each."""
         lines = []
         for s, programs in self._programs.items():
-            fast = sum(isinstance(p.body, Kernel) for p in programs)
+            fast = sum(isinstance(p.body, Kernel | Loops) for p in programs)
             told = f", {fast} as machine code" * (fast > 0)
             told += f"; not as machine code: {self._slower[s]}" if s in self._slower else ""
             if programs:

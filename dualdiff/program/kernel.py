@@ -7,13 +7,13 @@ exception (`1.0 / 0.0`, `exp(1000.0)`) machine code goes on.
 from __future__ import annotations
 
 import importlib
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .machine import Machine, functions
 from .optimise import Optimised
 from .printing import COMPARISON, Lines, bracketed
 from .scalars import BOOLS, TEXTS, Scalars, Symbol, Unsuited
@@ -36,7 +36,9 @@ class Unpacked(Scalars):
 class Kernel:
     """The text and the machine code of a function that fills arrays, or returns numbers."""
 
-    def __init__(self, program: Optimised, arguments: Sequence[tuple[str, Any]], results: Sequence[Any]) -> None:
+    def __init__(
+        self, program: Optimised, arguments: Sequence[tuple[str, Any]], results: Sequence[Any], machine: Machine
+    ) -> None:
         names = [n for n, _ in arguments] + ["status"]
         self.out = Lines(names)
         numbers = Unpacked(program, names)
@@ -81,30 +83,24 @@ class Kernel:
             name, text = returned[0]
             last = [f"return {text} if total - total == 0.0 else nan"]
             self.out.lines.append(f"{name} = {call}")
-            look = [f"if {name} - {name} != 0.0:", "    return UNSURE"]
+            self.look = [f"if {name} - {name} != 0.0:", "    return UNSURE"]
         else:
             zeros = "".join(", 0.0" for _ in returned)
             values = "".join(f", {text}" for _, text in returned)
             lines = [line.replace("return MISS", f"return {MISSED}{zeros}") for line in lines]
             last = ["if total - total != 0.0:", f"    return {NOT_FINITE}{zeros}", *stores, f"return 0{values}"]
             self.out.lines.append(f"{', '.join(['status', *[n for n, _ in returned]])} = {call}")
-            look = ["if status:", f"    if status == {MISSED}:", "        return MISS", "    return UNSURE"]
+            self.look = ["if status:", f"    if status == {MISSED}:", "        return MISS", "    return UNSURE"]
         self.read = [*self.out.lines, *[f"if status == {MISSED}:", "    return MISS"] * guarded]
-        self.out.lines += look
         head = f"def {self.name}({', '.join(given)}):"
         text = "\n    ".join([head, *lines, f"total = {looked}", *last]) + "\n"
-        self.text = re.sub(r"\bfloat\(", "np.float64(", text)  # which Numba has for truth values too
-        self.functions = {self.name: self._compiled(samples)}
-
-    def _compiled(self, samples: list[Any]) -> Any:
-        numba = importlib.import_module("numba")
-        scope = {n: f for n, f in vars(math).items() if callable(f)} | {"nan": math.nan, "np": np}
-        exec(self.text, scope)
-        compiled = numba.njit(error_model="numpy")(scope[self.name])
-        types = tuple([numba.typeof(x) for x in samples])
-        compiled.compile(types)
+        text = re.sub(r"\bfloat\(", "np.float64(", text)  # which Numba has for truth values too
+        self.code = Machine(1, machine.cache).decorator + text
+        made = functions(self.code, machine)[self.name]
+        types = tuple([importlib.import_module("numba").typeof(x) for x in samples])
+        made.compile(types)
         # Its types have been tested: called without Numba's own dispatch, which costs as much as the rest.
-        return getattr(compiled.overloads[types], "entry_point", compiled)
+        self.functions = {self.name: getattr(made.overloads[types], "entry_point", made)}
 
     def written(self, k: int, due: Any) -> tuple[str, str | None]:
         return self.texts[k], None

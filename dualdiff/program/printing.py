@@ -93,6 +93,7 @@ class Arrays:
 
     def __init__(self, program: Optimised, names: list[str]) -> None:
         self.program, self.out = program, Lines(names)
+        self.look: list[str] = []  # what tests, at the end, whether all was finite on the way
         self.texts: dict[int, tuple[str, int]] = {}  # of steps: a name, or what is not yet written down
         self.uses: dict[int, int] = {}
         self.waiting: dict[int, Step] = {}  # scatters that are not yet written down
@@ -105,13 +106,16 @@ class Arrays:
                 self.uses[r.step] = self.uses.get(r.step, 0) + 1
         for r in refs(program.results):
             self.uses[r.step] = self.uses.get(r.step, 0) + 1
-        for k, s in enumerate(program.steps):
-            self.step(k, s)
+        self.write()
         for r in refs(program.results):
             self.settle(r.step)
         # Memory that is not ours to give, or has been given.
         self.given = {k for k, s in enumerate(program.steps) if s.function is argument}
         self.cost = sum(s.function is not argument for s in program.steps)
+
+    def write(self) -> None:
+        for k, s in enumerate(self.program.steps):
+            self.step(k, s)
 
     def root(self, x: Any) -> int:
         """The step that made the memory which a result may be a view of."""

@@ -13,6 +13,8 @@ import numpy as np
 from ..core import kinks
 from ..core.tangents import hush, unhush
 from .kernel import Kernel
+from .loops import Loops
+from .machine import NUMBA, Machine
 from .optimise import Optimised
 from .printing import Arrays
 from .scalars import Scalars, Unsuited
@@ -45,7 +47,7 @@ class Program:
         results: Sequence[Any],
         tree: Tree,
         surroundings: Surroundings,
-        body: Kernel | None = None,
+        body: Kernel | Loops | None = None,
     ) -> None:
         self.name, self.arguments, self.results, self.surroundings = name, arguments, results, surroundings
         self.checked = False  # at a second point, against the function itself
@@ -58,7 +60,7 @@ class Program:
         if isinstance(self.body, Arrays):
             self.body.free(self.result)
         self.scope = {"np": np, "ndarray": np.ndarray, "MISS": MISS, "UNSURE": UNSURE, **FUNCTIONS}
-        self.scope |= self.out.constants | (self.body.functions if isinstance(self.body, Kernel) else {})
+        self.scope |= self.out.constants | (self.body.functions if isinstance(self.body, Kernel | Loops) else {})
         self.lines = [*self._tests(self.scope), *self._work()]
         exec("\n    ".join([self._head(), *self.lines]), self.scope)
         self.function: Callable[..., Any] = self.scope[name]
@@ -69,10 +71,14 @@ class Program:
         except Exception:  # whatever it is, the function itself has the answer
             return UNSURE
 
-    def compiled(self, optimised: Optimised) -> Program:
-        """The same program as machine code."""
-        kernel = Kernel(optimised, self.arguments, self.results)
-        return Program(self.name, optimised, self.arguments, self.results, self.tree, self.surroundings, kernel)
+    def compiled(self, optimised: Optimised, machine: Machine) -> Program:
+        """The same program as machine code: of numbers where it is small, else with loops over its arrays."""
+        body: Kernel | Loops
+        try:
+            body = Kernel(optimised, self.arguments, self.results, machine)
+        except Unsuited:
+            body = Loops(optimised, [n for n, _ in self.arguments], self.results, machine)
+        return Program(self.name, optimised, self.arguments, self.results, self.tree, self.surroundings, body)
 
     def entry(self, missed: Callable[..., Any]) -> Callable[..., Any]:
         """The program as users call it, which hands over to another function what it does not serve."""
@@ -105,9 +111,9 @@ class Program:
                 scope[f"is_{x.dtype.name}"] = DTYPES[x.dtype]
                 other = f"type({name}) is not ndarray or {name}.shape != {x.shape}"
                 order = f"not {name}.flags.c_contiguous" if x.flags.c_contiguous else f"{name}.strides != {x.strides}"
-                if isinstance(self.body, Kernel):
-                    order = f"{name}.flags.num & 257 != 257"  # C-contiguous and aligned
-                other += f" or {order}" if x.ndim > 1 or isinstance(self.body, Kernel) else ""
+                machine = isinstance(self.body, Kernel | Loops)  # which is made for aligned arrays
+                order += f" or not {name}.flags.aligned" * machine
+                other += f" or {order}" if x.ndim > 1 or machine else ""
                 lines += [f"if {other} or {name}.dtype is not is_{x.dtype.name}:", "    return MISS"]
             elif is_variable(x):
                 kind = type(x).__name__
@@ -143,6 +149,8 @@ class Program:
                 work += [f"result{k} = {text}", f"if {at_once}not finite(result{k}):", "    return UNSURE"]
                 text = f"result{k}"
             texts.append(text)
+        if isinstance(self.body, Kernel | Loops):
+            work[len(self.out.lines) : len(self.out.lines)] = self.body.look
         work.append(f"return {self._built(self.tree, iter(texts))}")
         if not isinstance(self.body, Arrays):
             return work
@@ -176,14 +184,14 @@ class Program:
         used = "\n".join(lines)
         constants = [f"{name} = {_constant(x, most)}" for name, x in self.out.constants.items() if name in used]
         imports = ["import base64"] if any("b64decode" in c for c in constants) else []
-        kernel = self.body.text if isinstance(self.body, Kernel) else ""
+        kernel = self.body.code.rstrip() if isinstance(self.body, Kernel | Loops) else ""
         mathematics = sorted(n for n in FUNCTIONS if n in vars(math) and re.search(rf"\b{n}\(", kernel or used))
         mathematics += ["nan"] * ("else nan" in kernel)
-        if mathematics and not isinstance(self.body, Arrays):
+        if mathematics and (kernel or not isinstance(self.body, Arrays)):
             imports.append(f"from math import {', '.join(mathematics)}")
         imports += ["import numpy as np"] if "np." in "".join([used, kernel, *constants]) else []
-        imports += ["from numba import njit"] * bool(kernel)
-        kernel = kernel and f'\n@njit(error_model="numpy")\n{kernel.rstrip()}'
+        imports += [f"from numba import {', '.join(n for n in NUMBA if f'{n}(' in kernel)}"] * bool(kernel)
+        kernel = kernel and f"\n{kernel}"
         head = [self._head()]
         if most is None:
             made_for = [_kind(n, x) for n, x in self.arguments]

@@ -108,13 +108,75 @@ def test_cases(name: str) -> None:
     assert "another result" not in compiled.report
 
 
+def burgers(u: Any) -> Any:
+    p = np.concatenate([[1.0], u, [0.5]])
+    return p[2:] - 2 * p[1:-1] + p[:-2] - p[1:-1] * (p[2:] - p[:-2])
+
+
+def heat(t: Any) -> Any:
+    inner = t[2:, 1:-1] + t[:-2, 1:-1] + t[1:-1, 2:] + t[1:-1, :-2] - 4 * t[1:-1, 1:-1]
+    return np.sum(np.where(inner > 0, inner**2, np.sin(t[1:-1, 1:-1])))
+
+
 @needs_numba
-def test_large_arrays_stay_with_numpy() -> None:
-    g, x = dd.gradient(rosenbrock), np.linspace(0, 1, 1000)
-    compiled = dd.compile(g, backend="numba")
-    compiled.warm(x)
-    assert "not as machine code: not of numbers and small arrays alone" in compiled.report
-    np.testing.assert_allclose(served(compiled, x + 1), g(x + 1), rtol=1e-12)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_loops_over_large_arrays(threads: int) -> None:
+    """In blocks, with seams at the ends of slices; sums as exact as NumPy's, which adds up in pairs."""
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=50_001), rng.normal(size=(200, 300))
+    for g, point in (
+        (dd.value_and_gradient(rosenbrock, mode="reverse"), x),
+        (dd.value_and_gradient(heat, mode="reverse"), t),
+        (dd.jacobian(burgers, sparse=True), x),
+        (lambda x: dd.jvp(lambda x: np.sum(np.sin(np.exp(-x)) / (1 + x * x)), (x,), (x,)), x),
+    ):
+        compiled = dd.compile(g, backend="numba", threads=threads)
+        compiled.warm(point)
+        assert "1 as machine code" in compiled.report
+        due, got = g(point + 0.1), served(compiled, point + 0.1)
+        for a, b in zip(due, got) if isinstance(due, tuple) else [(due.data, got.data)]:
+            np.testing.assert_allclose(b, a, rtol=1e-13, atol=1e-13)
+            assert type(a) is type(b)
+
+
+@needs_numba
+def test_orders_in_memory_and_what_is_not_finite() -> None:
+    g = dd.gradient(lambda b, s0: np.sum(np.sqrt(b) * s0.T[::-1] + 1 / (1 + s0.T)), (0, 1), mode="reverse")
+    b, s0 = np.random.default_rng(1).uniform(1, 2, (2, 40, 40))
+    compiled = warmed(g, b, s0)
+    for point in ((b + 1, s0), (b, s0[:, ::-1]), (np.asfortranarray(b), s0.copy(order="F")), (b[:, :1] + 0 * b, s0)):
+        point[0].flags.writeable = False
+        assert agree(compiled(*point), g(*point))
+    b, s0 = np.ones((2, 40, 40))
+    b[3, 4], s0[7, 8] = 0.0, -1.0
+    with np.errstate(all="ignore"):
+        np.testing.assert_equal(compiled(b, s0), g(b, s0))
+
+
+@needs_numba
+def test_machine_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    x = np.linspace(0, 1, 5000)
+    for n in (3, 5000):
+        for _ in range(2):
+            compiled = dd.compile(dd.gradient(rosenbrock), backend="numba", cache=True)
+            compiled.warm(x[:n])
+            assert "1 as machine code" in compiled.report
+            assert agree(served(compiled, x[:n] + 1), dd.gradient(rosenbrock)(x[:n] + 1))
+    assert len(list((tmp_path / "dualdiff").glob("*.py"))) == 2
+    assert len(list(tmp_path.rglob("*.nbi"))) >= 2
+
+
+@needs_numba
+def test_saved_loops(tmp_path: Path) -> None:
+    compiled = dd.compile(dd.jacobian(lambda u: np.stack([burgers(u), u * np.sin(u)]).sum(0)), backend="numba")
+    compiled.warm(np.linspace(0, 1, 50))
+    compiled.save(tmp_path / "saved.py")
+    scope: dict[str, Any] = {}
+    exec((tmp_path / "saved.py").read_text(), scope)
+    x = np.linspace(1, 2, 50)
+    program = next(f for n, f in scope.items() if n == compiled.source.split("\n\n\n")[-1].split("(")[0][4:])
+    np.testing.assert_allclose(program(x), compiled(x), rtol=1e-14)
 
 
 @needs_numba
@@ -136,6 +198,11 @@ def test_text_and_pickle(tmp_path: Path) -> None:
 def test_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match='"numpy" or "numba", not \'fortran\''):
         dd.compile(np.sin, backend="fortran")
+    with pytest.raises(ValueError, match="threads is a number of threads from 1, not 0"):
+        dd.compile(np.sin, backend="numba", threads=0)
+    for options in ({"threads": 2}, {"cache": True}):
+        with pytest.raises(ValueError, match='threads= and cache= are for backend="numba"'):
+            dd.compile(np.sin, **options)  # type: ignore[arg-type]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install 'dualdiff\\[numba\\]'"):
         dd.compile(np.sin, backend="numba")
