@@ -14,18 +14,25 @@ from .calculus import analytic
 
 # ---------------------------------------------------------------- analytic functions
 
+ONE = complex(1.0, -0.0)  # beside which a zero keeps its sign, that says on which side of a cut it stands
 # fmt: off
 # z is the operand; these forms neither overflow nor cancel where the real ones of elementwise.py would.
 SLOPES = {
     np.tan:     lambda z: _secant2(-1j * z),
     np.tanh:    lambda z: _secant2(z),
-    np.arcsin:  lambda z: 1 / (np.sqrt(1 - z) * np.sqrt(1 + z)),
-    np.arccos:  lambda z: -1 / (np.sqrt(1 - z) * np.sqrt(1 + z)),
+    np.arcsin:  lambda z: 1 / (np.sqrt(ONE - z) * np.sqrt(ONE + z)),
+    np.arccos:  lambda z: -1 / (np.sqrt(ONE - z) * np.sqrt(ONE + z)),
     np.arctan:  lambda z: (1 / (1 + 1j * z)) * (1 / (1 - 1j * z)),
-    np.arcsinh: lambda z: 1 / (np.sqrt(1 + 1j * z) * np.sqrt(1 - 1j * z)),
+    np.arcsinh: lambda z: 1 / (np.sqrt(ONE + _turned(z)) * np.sqrt(ONE - _turned(z))),
+    np.arccosh: lambda z: 1 / (np.sqrt(z - 1) * np.sqrt(z + ONE)),
     np.arctanh: lambda z: (1 / (1 - z)) * (1 / (1 + z)),
 }
 # fmt: on
+
+
+def _turned(z: Any) -> Any:
+    """1j * z, with the sign of a zero in z's real part."""
+    return np.where(np.imag(z) > 0, complex(-0.0, 1.0), 1j) * z
 
 
 def _secant2(z: Any) -> Any:

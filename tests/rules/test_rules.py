@@ -183,3 +183,30 @@ def test_a_view_writes_through_and_a_copy_does_not(part: str, chunk_size: int | 
     np.testing.assert_array_equal(value, due)
     v = VARIABLES["A"] - 1
     np.testing.assert_allclose(np.tensordot(j, v, 2), difference(f, [x], [v])[0], rtol=1e-8, atol=1e-8)
+
+
+CUT = [np.arcsin, np.arccos, np.arcsinh, np.arccosh, np.arctan, np.arctanh, np.sqrt, np.log]
+
+
+@pytest.mark.parametrize("function", CUT)
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("along", [1, 1j])
+def test_along_a_branch_cut(function: Any, zero: float, along: complex) -> None:
+    """The sign of a zero says on which side of a cut a number stands: the slope along the cut is that of this side."""
+
+    def at(a: float) -> Any:
+        return np.array([complex(a, zero) if along == 1 else complex(zero, a)])
+
+    for a in (-2.3, -1.4, -0.6, 0.6, 1.4, 2.3):
+        step = 1e-4
+        due = (function(at(a + step)) - function(at(a - step))) / (2 * step)
+        t = np.array([along + 0j])
+        slope = dd.jvp(function, (at(a),), (t,))[1]
+        np.testing.assert_allclose(slope, due, rtol=1e-6)
+        _, pullback = dd.vjp(function, at(a))
+        np.testing.assert_allclose(np.conj(pullback(np.ones(1, complex))) * along, due, rtol=1e-6)
+        second = dd.jvp(lambda z, t=t: dd.jvp(function, (z,), (t,))[1], (at(a),), (t,))[1]
+        change = dd.jvp(function, (at(a + step),), (t,))[1] - dd.jvp(function, (at(a - step),), (t,))[1]
+        np.testing.assert_allclose(second, change / (2 * step), rtol=1e-6)
+    narrow = dd.jvp(function, (at(0.6).astype(np.complex64),), (t.astype(np.complex64),))[1]
+    assert narrow.dtype == np.complex64
