@@ -39,7 +39,8 @@ def _below(kind: type) -> Iterator[type]:
 
 
 def _asked(kind: type) -> bool:
-    return any(getattr(kind, name) is not getattr(np.ndarray, name) for name in _PROTOCOLS)
+    ours = kind.__module__.startswith("dualdiff.")
+    return not ours and any(getattr(kind, name) is not getattr(np.ndarray, name) for name in _PROTOCOLS)
 
 
 def _may_meet(x: Any, seen: set[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 import sys
 import warnings
 
@@ -254,3 +255,10 @@ def test_functions_that_reach_themselves_through_containers() -> None:
 
     assert dd.derivative(lambda x: double(x) * x)(3.0) == 12.0
     assert Other
+
+
+def test_none_of_our_own() -> None:
+    """Else every derivative would be taken with care for them, at eight times the cost of a small one."""
+    code = "import numpy as np, dualdiff as dd; from dualdiff.run.foreign import foreign; "
+    code += "dd.derivative(np.sin)(1.0), dd.gradient(np.sum)(np.ones(3)); assert not foreign()"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
