@@ -72,7 +72,8 @@ class Row:
 GUIDE = """\
 Every answer is checked before it is timed. The first columns are the medians of the derivative written by hand and of
 the function itself; the others are ratios to the one written by hand, 1 being as fast as that. A target that is missed
-is marked ✗, with what was measured.
+is marked ✗, with what was measured. JAX and fastdual bring subclasses of ndarray that NumPy asks first; beside them
+dualdiff looks at each call with care, which takes some 20 µs: alone, x sin x + exp(-x)/x is 15 times the one by hand.
 """
 
 
