@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.tangents import scatter
-from .machine import NUMBA, Machine, functions
+from .machine import NUMBA, Machine, alone, functions
 from .optimise import Optimised, refs, uniform
 from .places import ZERO, At, added, indices, joined, put, strided, whole, within
 from .printing import ATOM, PRODUCT, SIGN, VIEWS, Arrays, number_text
@@ -77,7 +77,8 @@ class Loops(Arrays):
         super().__init__(program, names)
         if not self.code:
             raise Unsuited("nothing in it is done element by element")
-        self.functions = functions(self.code, machine)
+        made = {n: f for n, f in functions(self.code, machine).items() if n.startswith("loop")}
+        self.functions = {n: alone(f) for n, f in made.items()} if machine.threads > 1 else made
 
     @staticmethod
     def elements_of(program: Optimised, x: Any, due: Any) -> int | None:
@@ -243,7 +244,7 @@ class Loop:
         head += [f"sums = np.empty(({sums}, {blocks}))"] * bool(sums)
         last = [f"return {', '.join(f'np.sum(sums[{j}])' for j in range(sums))}"] * bool(sums)
         if self.program.machine.threads > 1:
-            head += ["threads = get_num_threads()", f"set_num_threads({self.program.machine.threads})"]
+            head += ["threads = get_num_threads()", f"set_num_threads(min({self.program.machine.threads}, threads))"]
             last = ["set_num_threads(threads)", *last]
         return "\n    ".join([f"def {name}({', '.join(self.given.values())}):", *head, *lines, *last]) + "\n"
 

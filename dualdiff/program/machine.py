@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 NUMBA = ("get_num_threads", "njit", "prange", "set_num_threads")
+_POOL = threading.Lock()
 HEAD = f"from math import *\n\nimport numpy as np\nfrom numba import {', '.join(NUMBA)}\n\n\n"
 
 
@@ -41,6 +44,16 @@ def functions(text: str, machine: Machine) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return vars(module)
+
+
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One call at a time: Numba's own pool of threads, where there is no other, ends the process if two meet in it."""
+
+    def call(*args: Any) -> Any:
+        with _POOL:
+            return function(*args)
+
+    return call
 
 
 def cache_directory() -> Path:

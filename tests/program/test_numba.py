@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -137,6 +140,25 @@ def test_loops_over_large_arrays(threads: int) -> None:
         for a, b in zip(due, got) if isinstance(due, tuple) else [(due.data, got.data)]:
             np.testing.assert_allclose(b, a, rtol=1e-13, atol=1e-13)
             assert type(a) is type(b)
+
+
+@needs_numba
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+def test_from_several_threads(layer: str) -> None:
+    """More threads than there are, called by several at once, also in Numba's own pool, which can't take that."""
+    code = """
+import threading, numpy as np, dualdiff as dd
+x, g = np.linspace(0, 1, 50_000), dd.gradient(lambda x: np.sum(np.sin(x) * x[::-1]))
+compiled, found = dd.compile(g, backend="numba", threads=1000), []
+compiled.warm(x)
+assert "1 as machine code" in compiled.report, compiled.report
+run = lambda: found.extend(np.allclose(compiled(x + k), g(x + k)) for k in range(20))
+threads = [threading.Thread(target=run) for _ in range(4)]
+[t.start() for t in threads], [t.join() for t in threads]
+assert found == [True] * 80
+"""
+    run = [sys.executable, "-c", code]
+    subprocess.run(run, check=True, env=os.environ | {"NUMBA_THREADING_LAYER": layer})
 
 
 @needs_numba
